@@ -1,0 +1,82 @@
+"""Where every request to the API waits for its turn."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+from attrs import define, field
+
+from luma_async.errors import ClientStateError
+from luma_async.settings import Limits
+
+
+@define(eq=False)
+class Lane:
+    """Requests of one kind: a semaphore, and a time before which none is made."""
+
+    seats: anyio.Semaphore
+    not_before: float = 0.0
+
+
+@define(eq=False)
+class Gate:
+    """Keeps the requests of a client within its `Limits`.
+
+    Paid and free requests have a semaphore each, so that slow creates never hold up polls, and
+    one pace together. The pace is the generic cell rate algorithm (ITU-T I.371) without a
+    burst: requests start at least ``1 / requests_per_second`` seconds apart.
+    """
+
+    _limits: Limits
+    free: Lane = field(init=False)
+    paid: Lane = field(init=False)
+    in_flight: int = field(default=0, init=False)
+    _next_start: float = field(default=0.0, init=False)
+    _closed: anyio.Event = field(factory=anyio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.free = Lane(anyio.Semaphore(self._limits.concurrent_requests))
+        self.paid = Lane(anyio.Semaphore(self._limits.concurrent_requests))
+
+    @asynccontextmanager
+    async def turn(self, lane: Lane) -> AsyncGenerator[None]:
+        """Hold a place among the requests under way, from the time when one may start.
+
+        Raises:
+            ClientStateError: The client was closed meanwhile.
+        """
+        async with lane.seats:
+            await self._wait_until(lane)
+            self.in_flight += 1
+            try:
+                yield
+            finally:
+                self.in_flight -= 1
+
+    async def _wait_until(self, lane: Lane) -> None:
+        while (delay := lane.not_before - anyio.current_time()) > 0:
+            await self.pause(delay)
+        now = anyio.current_time()
+        start = max(now, self._next_start)
+        self._next_start = start + 1 / self._limits.requests_per_second
+        await self.pause(start - now)
+
+    def hold(self, lane: Lane, seconds: float) -> None:
+        """Let no request of this lane start for so long: one was told to come back later."""
+        lane.not_before = max(lane.not_before, anyio.current_time() + seconds)
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, unless the client is closed.
+
+        Raises:
+            ClientStateError: The client was closed meanwhile.
+        """
+        if seconds > 0:
+            with anyio.move_on_after(seconds):
+                await self._closed.wait()
+        if self._closed.is_set():
+            raise ClientStateError("the client was closed")
+
+    def close(self) -> None:
+        """Let nobody pass any more."""
+        self._closed.set()

@@ -1,0 +1,1 @@
+"""Decides; never acts. No coroutine, no I/O, no clock: time and chance are arguments."""

@@ -1,0 +1,55 @@
+"""What a series of answers says of one generation."""
+
+from attrs import define, field
+
+from luma_async._sansio.responses import unknown_id
+from luma_async.errors import GenerationFailedError, LumaError
+from luma_async.models import Generation
+from luma_async.settings import PollPolicy
+
+
+@define(eq=False)
+class Progress:
+    """Follows one generation from answer to answer, until there is an `ending`.
+
+    Attributes:
+        latest: The newest that is known; a completed one counts from when its video is there.
+        ending: The finished generation, or why it will not be waited for any longer.
+    """
+
+    _id: str
+    _policy: PollPolicy
+    latest: Generation | None = None
+    ending: Generation | LumaError | None = field(default=None, init=False)
+    _missed: int = field(default=0, init=False)
+    _missing_since: float | None = field(default=None, init=False)
+    _videoless_since: float | None = field(default=None, init=False)
+
+    def seen(self, generation: Generation, now: float) -> bool:
+        """Take in what an answer says; tell whether the generation has moved on."""
+        self._missed, self._missing_since = 0, None
+        if generation.is_completed and (generation.video is None or not generation.video.address):
+            # The service may say so before the file is published.
+            if self._videoless_since is None:
+                self._videoless_since = now
+            if now - self._videoless_since >= self._policy.video_grace:
+                self.ending = GenerationFailedError(generation)
+            return False
+        moved = self.latest is None or self.latest.state != generation.state
+        self.latest = generation
+        if generation.is_done:
+            self.ending = generation
+        return moved
+
+    def missed(self, now: float) -> None:
+        """Take in that an answer does not hold the generation.
+
+        A new one may take the service a moment to find, so it is given up only after
+        `PollPolicy.missing_grace` and `PollPolicy.missing_answers` answers in a row.
+        """
+        self._missed += 1
+        if self._missing_since is None:
+            self._missing_since = now
+        long = now - self._missing_since >= self._policy.missing_grace
+        if long and self._missed >= self._policy.missing_answers:
+            self.ending = unknown_id(self._id)

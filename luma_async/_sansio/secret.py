@@ -1,0 +1,67 @@
+"""The API key, wrapped so that it is shown nowhere."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from luma_async.errors import ConfigurationError
+
+KEY_VARIABLES = ("AIML_API_KEY", "AIMLAPI_API_KEY", "AIMLAPI_KEY")
+_HIDDEN = "[key]"
+
+
+class Secret:
+    """A key that reprs, logs and tracebacks with local variables do not show."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        """Check that `value` can be a key.
+
+        Raises:
+            ConfigurationError: It cannot; the message does not contain it.
+        """
+        if not isinstance(value, str):
+            raise ConfigurationError(f"the API key: expected text, not {type(value).__name__}")
+        if not value:
+            raise ConfigurationError("the API key is empty")
+        if not all("!" <= character <= "~" for character in value):
+            raise ConfigurationError(
+                "the API key has a space, a line break or another character that no key has; "
+                "give the key alone, without the word Bearer"
+            )
+        if value[0] in "'\"" or value[-1] in "'\"":
+            raise ConfigurationError("the API key is in quotation marks; give it without them")
+        self._value = value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an API key is not to be stored")
+
+    def reveal(self) -> str:
+        """Return the key, for the one header that carries it."""
+        return self._value
+
+    def scrub(self, text: str) -> str:
+        """Hide the key in what the service or a library says."""
+        return text.replace(self._value, _HIDDEN)
+
+    def scrub_bytes(self, data: bytes) -> bytes:
+        """Hide the key in the body of an answer."""
+        return data.replace(self._value.encode("ascii"), _HIDDEN.encode("ascii"))
+
+
+def key_from_environment(environment: Mapping[str, str] = os.environ) -> str:
+    """Find the key where the provider's own tools look for it.
+
+    Raises:
+        ConfigurationError: None of the variables is set.
+    """
+    for name in KEY_VARIABLES:
+        if environment.get(name):
+            return environment[name]
+    raise ConfigurationError(
+        f"no API key: set {KEY_VARIABLES[0]}, or give LumaClient(api_key=...)"
+    )

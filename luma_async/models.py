@@ -1,0 +1,173 @@
+"""The values that go in and come out. They are frozen, hold no client, and can be pickled."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+from luma_async.errors import LumaError
+
+AspectRatio = Literal["1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21"]
+"""The shapes that the service makes."""
+
+COMPLETED = frozenset({"completed"})
+FAILED = frozenset({"failed", "error"})
+
+
+@frozen(kw_only=True)
+class Video:
+    """Where the service has put a finished video.
+
+    Attributes:
+        url: The address of the MP4 file; None while the service has not published it.
+        width: In pixels.
+        height: In pixels.
+        thumbnail: The address of a still picture.
+        download_url: A signed address that ends after about an hour. Whoever has it can fetch
+            the video, so it does not appear in the value's `repr`.
+    """
+
+    url: str | None = None
+    width: int | None = None
+    height: int | None = None
+    thumbnail: str | None = None
+    download_url: str | None = field(default=None, repr=False)
+
+    @property
+    def address(self) -> str | None:
+        """Where to fetch the file: the signed address where there is one."""
+        return self.download_url or self.url
+
+
+@frozen(kw_only=True)
+class Generation:
+    """What the service said of one generation when it was asked.
+
+    Attributes:
+        id: The service's name for it; all that is needed to come back to it.
+        state: The service's own word, such as ``pending``, ``queued``, ``processing``,
+            ``dreaming``, ``completed`` or ``failed``. New words may come; a word that is not
+            known means that the generation is not finished.
+        prompt: The prompt as the service keeps it.
+        created_at: When the service took the order.
+        estimate_wait_seconds: How long the service expects it to take from now.
+        video: Where the video is, once completed.
+        failure_reason: What the service says of a failure.
+        raw: All that the service sent, fields unknown to this package included. Treat it as
+            read-only. It takes no part in comparisons.
+    """
+
+    id: str
+    state: str
+    prompt: str | None = None
+    created_at: datetime | None = None
+    estimate_wait_seconds: float | None = None
+    video: Video | None = None
+    failure_reason: str | None = None
+    raw: Mapping[str, Any] = field(factory=dict, eq=False, repr=False)
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the service finished it with a video."""
+        return self.state in COMPLETED
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the service gave it up."""
+        return self.state in FAILED
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.is_completed or self.is_failed
+
+
+@frozen(kw_only=True)
+class GenerationSummary:
+    """One line of the account's list: a generation that exists, whoever ordered it."""
+
+    id: str
+    prompt: str | None = None
+
+
+@frozen(kw_only=True)
+class UploadedImage:
+    """An image that the service has copied to its own storage.
+
+    Attributes:
+        id: The service's name for the image.
+        presigned_url: A signed address of the copy; not part of the `repr`.
+        public_url: The address to give as `image_url` or `image_end_url` of an order.
+    """
+
+    id: str
+    presigned_url: str = field(repr=False)
+    public_url: str
+
+
+@frozen
+class Order:
+    """One video to pay for: the arguments of `LumaClient.create` or `LumaClient.extend`.
+
+    Attributes:
+        user_prompt: What the video shows, in words.
+        aspect_ratio: The shape of the picture.
+        expand_prompt: Whether the service may elaborate the prompt.
+        image_url: An http(s) address of the picture that the video begins with.
+        image_end_url: An http(s) address of the picture that it ends with.
+        extends: The id of a completed generation that this one continues; None for a new video.
+    """
+
+    user_prompt: str
+    aspect_ratio: AspectRatio = field(default="16:9", kw_only=True)
+    expand_prompt: bool = field(default=True, kw_only=True)
+    image_url: str | None = field(default=None, kw_only=True)
+    image_end_url: str | None = field(default=None, kw_only=True)
+    extends: str | None = field(default=None, kw_only=True)
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the prompt, for messages."""
+        return self.user_prompt if len(self.user_prompt) <= 60 else self.user_prompt[:57] + "..."
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """How one order ended; either `generation` is done and completed, or there is an `error`.
+
+    Attributes:
+        order: What was asked for.
+        generation: What came of it. With an error it is the last that is known of the
+            generation, or None where there never was one.
+        error: Why there is no video.
+    """
+
+    order: Order
+    generation: Generation | None = None
+    error: LumaError | None = None
+
+
+@frozen(kw_only=True)
+class Statistics:
+    """What a client has done so far, and what it is doing now.
+
+    Attributes:
+        requests: HTTP requests sent, by route: ``create``, ``extend``, ``get``, ``list``,
+            ``upload``, ``download``. Every request on the wire counts, repeated ones included.
+        ids_asked: How many ids all the ``get`` requests asked for together.
+        waiting: Ids that somebody waits for.
+        in_flight: Requests to the API under way.
+        tokens_spent: Tokens of paid requests that were accepted, or whose outcome is unknown.
+        median_seconds: The median time that the generations seen to finish took, from the time
+            the service gives as their creation; None before the first.
+        p90_seconds: The time within which nine of ten of them finished.
+    """
+
+    requests: Mapping[str, int]
+    ids_asked: int
+    waiting: int
+    in_flight: int
+    tokens_spent: int
+    median_seconds: float | None
+    p90_seconds: float | None

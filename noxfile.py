@@ -1,0 +1,61 @@
+"""Every check and every demonstration of the project: `nox --list` names them."""
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the package with its command line, and what the named dependency groups list."""
+    requirements = [line for group in groups for line in nox.project.dependency_groups(PYPROJECT, group)]
+    session.install("-e.[cli]", *requirements)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests and the examples of the docs; every line and branch has to be reached."""
+    install(session, "tests")
+    data = str(Path(session.create_tmp()) / "coverage")
+    session.env["COVERAGE_FILE"] = data
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    if not session.posargs:
+        session.run("coverage", "report")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and layout."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types: strictly inside, and completely for those who import the package."""
+    install(session, "types")
+    session.run("mypy")
+    session.run("pyright", "--verifytypes", "luma_async", "--ignoreexternal")
+    session.run("pyright", "tests/typing")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Create, follow and download a few dozen videos on the embedded emulator; no key is needed."""
+    install(session)
+    session.run("luma-async", "demo", *session.posargs)
