@@ -1,0 +1,87 @@
+"""Async client for video generation with Luma Dream Machine on AI/ML API.
+
+`LumaClient` is where to begin. The options of a client are in `luma_async.settings`, the values
+that it takes and returns in `luma_async.models`, and what it raises in `luma_async.errors`.
+"""
+
+from luma_async._version import __version__
+from luma_async.client import LumaClient
+from luma_async.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    BudgetExceededError,
+    ClientStateError,
+    ConfigurationError,
+    ConnectError,
+    DisconnectedError,
+    DownloadError,
+    GenerationFailedError,
+    LedgerError,
+    LumaError,
+    NotFoundError,
+    OutOfCreditsError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestError,
+    RequestTimeoutError,
+    ResponseFormatError,
+    ServerError,
+    SubmissionUnknownError,
+    VideoExpiredError,
+    WaitErrorGroup,
+    WaitTimeoutError,
+)
+from luma_async.models import (
+    AspectRatio,
+    Generation,
+    GenerationSummary,
+    Order,
+    Outcome,
+    Statistics,
+    UploadedImage,
+    Video,
+)
+from luma_async.settings import Budget, Limits, PollPolicy, RetryPolicy, Timeouts
+
+__all__ = [
+    "APIError",
+    "AspectRatio",
+    "AuthenticationError",
+    "BadRequestError",
+    "Budget",
+    "BudgetExceededError",
+    "ClientStateError",
+    "ConfigurationError",
+    "ConnectError",
+    "DisconnectedError",
+    "DownloadError",
+    "Generation",
+    "GenerationFailedError",
+    "GenerationSummary",
+    "LedgerError",
+    "Limits",
+    "LumaClient",
+    "LumaError",
+    "NotFoundError",
+    "Order",
+    "OutOfCreditsError",
+    "Outcome",
+    "PermissionDeniedError",
+    "PollPolicy",
+    "RateLimitError",
+    "RequestError",
+    "RequestTimeoutError",
+    "ResponseFormatError",
+    "RetryPolicy",
+    "ServerError",
+    "Statistics",
+    "SubmissionUnknownError",
+    "Timeouts",
+    "UploadedImage",
+    "Video",
+    "VideoExpiredError",
+    "WaitErrorGroup",
+    "WaitTimeoutError",
+    "__version__",
+]

@@ -288,7 +288,7 @@ class WaitTimeoutError(LumaError, TimeoutError):
         self.finished = tuple(finished)
 
 
-class WaitErrorGroup(LumaError, ExceptionGroup[LumaError]):
+class WaitErrorGroup(LumaError, ExceptionGroup[LumaError]):  # noqa: N818 - as ExceptionGroup
     """Some of the generations that were waited for together did not end in a video.
 
     Its members are one error for each of them, `GenerationFailedError` or `NotFoundError`; the

@@ -159,15 +159,15 @@ class Statistics:
         waiting: Ids that somebody waits for.
         in_flight: Requests to the API under way.
         tokens_spent: Tokens of paid requests that were accepted, or whose outcome is unknown.
-        median_seconds: The median time that the generations seen to finish took, from the time
-            the service gives as their creation; None before the first.
-        p90_seconds: The time within which nine of ten of them finished.
+        median_seconds: The median time from when this client began to wait for a generation to
+            when it heard of its end, over the last thousand; None before the first.
+        p90_seconds: The time within which nine of ten of them ended.
     """
 
-    requests: Mapping[str, int]
-    ids_asked: int
-    waiting: int
-    in_flight: int
-    tokens_spent: int
-    median_seconds: float | None
-    p90_seconds: float | None
+    requests: Mapping[str, int] = field(factory=dict)
+    ids_asked: int = 0
+    waiting: int = 0
+    in_flight: int = 0
+    tokens_spent: int = 0
+    median_seconds: float | None = None
+    p90_seconds: float | None = None

@@ -50,18 +50,21 @@ class Limits:
 
 @frozen(kw_only=True)
 class Timeouts:
-    """How long one attempt may take, in seconds.
+    """How long things may take, in seconds.
 
     Attributes:
         connect: For a connection, name lookup and TLS included.
-        free: For a free request as a whole; it may then be retried.
-        paid: For a create or extend as a whole. A paid request that takes longer has an unknown
-            outcome, so the time is generous.
+        free: For one attempt of a free request as a whole.
+        paid: For one attempt of a create or extend as a whole. A paid request that takes longer
+            has an unknown outcome, so the time is generous.
+        stall: A download that brings less than 1,000 bytes a second over this time is broken
+            off and resumed. There is no limit to a download as a whole.
     """
 
     connect: float = field(default=10.0, validator=_number(least=0.001))
     free: float = field(default=15.0, validator=_number(least=0.001))
     paid: float = field(default=60.0, validator=_number(least=0.001))
+    stall: float = field(default=30.0, validator=_number(least=0.001))
 
 
 @frozen(kw_only=True)

@@ -211,5 +211,3 @@ def _translate(error: Exception, wire: Wire, key: Secret, base_url: str) -> Exce
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(f"no complete answer from {host} in time")
     return DisconnectedError(f"the connection to {host} broke ({detail})")
-
-

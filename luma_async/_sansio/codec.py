@@ -7,7 +7,7 @@ shape of a thumbnail never costs anybody a video, and a missing id is never pape
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -141,14 +141,10 @@ def _moment(value: object) -> datetime | None:
 
 def _make_converter() -> Converter:
     converter = Converter()
-    lenient: dict[Any, Callable[[object], object]] = {
-        str | None: _optional_text,
-        int | None: _whole_number,
-        float | None: _number,
-        datetime | None: _moment,
-    }
-    for kind, read in lenient.items():
-        converter.register_structure_hook(kind, lambda value, _, read=read: read(value))
+    converter.register_structure_hook(str | None, lambda value, _: _optional_text(value))
+    converter.register_structure_hook(int | None, lambda value, _: _whole_number(value))
+    converter.register_structure_hook(float | None, lambda value, _: _number(value))
+    converter.register_structure_hook(datetime | None, lambda value, _: _moment(value))
     converter.register_structure_hook(str, lambda value, _: _text(value))
 
     read_video = make_dict_structure_fn(Video, converter)

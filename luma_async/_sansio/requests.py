@@ -173,3 +173,15 @@ def check_timeout(timeout: object) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
         raise ConfigurationError(f"timeout={timeout!r}: expected seconds, or None for no limit")
     return float(timeout)
+
+
+def check_max_in_flight(number: object) -> None:
+    """Pass a number of generations; None stands for no bound.
+
+    Raises:
+        ConfigurationError: It is less than 1 or no whole number.
+    """
+    if number is None:
+        return
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ConfigurationError(f"max_in_flight={number!r}: expected 1 or more, or None")

@@ -114,7 +114,9 @@ def read_receipt(answer: Answer) -> Generation:
     entry, path = _only(answer)
     # Whatever the state may be: the order was accepted, and the id must not be lost.
     state = entry.get("state")
-    return structure({**entry, "state": state if isinstance(state, str) else None}, Generation, path=path)
+    return structure(
+        {**entry, "state": state if isinstance(state, str) else None}, Generation, path=path
+    )
 
 
 def read_summaries(answer: Answer) -> list[GenerationSummary]:
@@ -194,7 +196,9 @@ def refusal(answer: Answer, *, status: int | None = None) -> APIError:
     fields: Mapping[str, Any] = payload if isinstance(payload, Mapping) else {}
     message = _message(fields) or excerpt(answer.body) or "no further word"
     if 300 <= status < 400:
-        message = f"redirected to {excerpt(answer.headers.get('location', '').encode())!r}; not followed"
+        message = (
+            f"redirected to {excerpt(answer.headers.get('location', '').encode())!r}; not followed"
+        )
     kind = _BY_STATUS.get(status, ServerError if status >= 500 else APIError)
     if status == 403 and "credit" in message.lower() and fields:
         kind = OutOfCreditsError

@@ -62,6 +62,4 @@ def key_from_environment(environment: Mapping[str, str] = os.environ) -> str:
     for name in KEY_VARIABLES:
         if environment.get(name):
             return environment[name]
-    raise ConfigurationError(
-        f"no API key: set {KEY_VARIABLES[0]}, or give LumaClient(api_key=...)"
-    )
+    raise ConfigurationError(f"no API key: set {KEY_VARIABLES[0]}, or give LumaClient(api_key=...)")

@@ -1,0 +1,134 @@
+"""All the parts of an open client, put together."""
+
+import asyncio
+from statistics import median, quantiles
+
+import aiohttp
+import anyio
+from attrs import define, field
+
+from luma_async._io.cdn import Cdn
+from luma_async._io.download import Downloader
+from luma_async._io.fetch import Fetcher
+from luma_async._io.http import Http
+from luma_async._io.keyring import Keyring
+from luma_async._io.limits import Gate
+from luma_async._io.listeners import Look
+from luma_async._io.submit import Submitter
+from luma_async._io.tracker import Tracker
+from luma_async._io.waiting import wait_for_one
+from luma_async._sansio import requests
+from luma_async._sansio.purse import Purse
+from luma_async._sansio.responses import find_state
+from luma_async.errors import ClientStateError
+from luma_async.models import Generation, Order, Outcome, Statistics
+from luma_async.settings import Limits, PollPolicy, RetryPolicy, Timeouts
+
+
+@define(eq=False, kw_only=True)
+class Options:
+    """What the caller has chosen, checked."""
+
+    keyring: Keyring
+    base_url: str
+    allow_local: bool
+    limits: Limits
+    polling: PollPolicy
+    retries: RetryPolicy
+    timeouts: Timeouts
+    session: aiohttp.ClientSession | None
+
+
+@define(eq=False)
+class Engine:
+    """Lives from the opening of a client to its end, within one event loop."""
+
+    _options: Options
+    _purse: Purse
+    loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop, init=False)
+    gate: Gate = field(init=False)
+    http: Http = field(init=False)
+    cdn: Cdn = field(init=False)
+    fetcher: Fetcher = field(init=False)
+    submitter: Submitter = field(init=False)
+    tracker: Tracker = field(init=False)
+    downloader: Downloader = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        options, timeouts = self._options, self._options.timeouts
+        self.gate = Gate(options.limits)
+        self.http = Http(options.base_url, timeouts, options.session)
+        self.cdn = Cdn(options.allow_local, timeouts.connect, timeouts.stall, options.session)
+        self.fetcher = Fetcher(self.http, options.keyring, self.gate, options.retries)
+        self.submitter = Submitter(
+            self.http,
+            options.keyring,
+            self.gate,
+            options.retries,
+            self.fetcher.budget,
+            self._purse,
+        )
+        self.tracker = Tracker(self.fetcher.ask, self.gate, options.limits, options.polling)
+        self.downloader = Downloader(self.cdn, self.gate, options.retries, timeouts.stall, self.get)
+        self.http.open()
+        self.cdn.open()
+
+    async def get(self, name: str) -> Generation:
+        """Ask for one generation now."""
+        request = requests.get([name])
+        self.fetcher.ids_asked += 1
+        generation = await self.fetcher.fetch(request, lambda answer: find_state(answer, name))
+        self.tracker.take_in([generation])
+        return generation
+
+    async def get_many(self, names: list[str]) -> dict[str, Generation]:
+        """Ask for many generations now, in the requests that the waiting share."""
+        found = {}
+        look = Look(names, attempts=self.fetcher.attempts())
+        with self.tracker.listening(look):
+            while (news := await look.receive()) is not None:
+                if news.generation is not None:
+                    found[news.id] = news.generation
+        return {name: found[name] for name in names if name in found}
+
+    async def generate(self, order: Order, timeout: float) -> Generation:
+        """Create and wait; if that ends without the caller hearing the id, tell what was paid."""
+        generation = await self.submitter.submit(order)
+        try:
+            return await wait_for_one(self.tracker, generation, timeout)
+        except (asyncio.CancelledError, ClientStateError) as end:
+            self.submitter.disclose(Outcome(order=order, generation=generation), end)
+            raise
+
+    def statistics(self) -> Statistics:
+        """Count what was done so far, and what is being done now."""
+        sent = {**self.http.sent, "download": self.cdn.requests}
+        durations = [*self.tracker.durations]
+        # Two points are the least that a quantile can be taken of.
+        deciles = (
+            quantiles(durations * 2 if len(durations) == 1 else durations, n=10)
+            if durations
+            else []
+        )
+        return Statistics(
+            requests={route: count for route, count in sent.items() if count},
+            ids_asked=self.fetcher.ids_asked,
+            waiting=self.tracker.waiting,
+            in_flight=self.gate.in_flight,
+            tokens_spent=self._purse.spent,
+            median_seconds=median(durations) if durations else None,
+            p90_seconds=deciles[-1] if deciles else None,
+        )
+
+    async def close(self) -> None:
+        """End everything; paid requests under way are given the time to tell how they ended."""
+        with anyio.CancelScope(shield=True):
+            await self.tracker.close()
+        self.gate.close()
+        self.http.cancel_free()
+        try:
+            await self.submitter.drain()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.http.close()
+                await self.cdn.close()

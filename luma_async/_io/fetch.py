@@ -1,0 +1,82 @@
+"""Free requests: repeated until they succeed, or repeating makes no sense."""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import anyio
+from attrs import define, field
+
+from luma_async._io.http import Http, Wire
+from luma_async._io.keyring import Keyring
+from luma_async._io.limits import Gate
+from luma_async._sansio import requests
+from luma_async._sansio.requests import Request
+from luma_async._sansio.responses import Answer, States, read_states
+from luma_async._sansio.retry import Attempts, RetryBudget, is_transient
+from luma_async.errors import APIError, RequestError, ResponseFormatError
+from luma_async.settings import RetryPolicy
+
+T = TypeVar("T")
+_LOG = logging.getLogger("luma_async")
+
+
+@define(eq=False)
+class Fetcher:
+    """Makes free requests under the client's limits and its shared retry budget."""
+
+    _http: Http
+    _keyring: Keyring
+    _gate: Gate
+    _policy: RetryPolicy
+    _chance: Callable[[], float] = random.random
+    budget: RetryBudget = field(init=False)
+    ids_asked: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.budget = RetryBudget(self._policy)
+
+    async def fetch(self, request: Request, read: Callable[[Answer], T]) -> T:
+        """Make a request until it brings an answer that `read` takes.
+
+        Raises:
+            LumaError: The last of the failures.
+        """
+        attempts = self.attempts()
+        while True:
+            try:
+                async with self._gate.turn(self._gate.free):
+                    return read(await self._exchange(request))
+            except (RequestError, APIError, ResponseFormatError) as error:
+                failure = error
+            delay = None
+            if is_transient(failure):
+                delay = attempts.delay_after(failure, anyio.current_time())
+            if delay is None:
+                raise failure
+            _LOG.info("%s %s is repeated in %.1f s", request.method, request.path, delay)
+            await self._gate.pause(delay)
+
+    async def ask(self, ids: Sequence[str]) -> States:
+        """Ask for the state of some generations once; the caller holds a turn at the gate.
+
+        Raises:
+            LumaError: No usable answer came.
+        """
+        self.ids_asked += len(ids)
+        return read_states(await self._exchange(requests.get(ids)))
+
+    def attempts(self) -> Attempts:
+        """Begin to count the attempts of one call."""
+        return Attempts(self._policy, self.budget, anyio.current_time(), self._chance)
+
+    async def _exchange(self, request: Request) -> Answer:
+        self.budget.deposit()
+        wire = Wire()
+        try:
+            return await self._http.exchange(request, await self._keyring.key(), wire)
+        finally:
+            for _ in range(wire.sent - 1):
+                # aiohttp sent it again by itself; that counts as well.
+                self.budget.withdraw(anyio.current_time())

@@ -1,0 +1,31 @@
+"""Where the key comes from, asked anew for each request so that it can be exchanged."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+
+from luma_async._sansio.secret import Secret
+
+KeySource = str | Callable[[], str] | Callable[[], Awaitable[str]]
+
+
+class Keyring:
+    """Holds a key, or the caller's function that returns one."""
+
+    def __init__(self, source: KeySource) -> None:
+        """Check a key that is given as text at once.
+
+        Raises:
+            ConfigurationError: It cannot be a key.
+        """
+        self._source = source if callable(source) else Secret(source)
+
+    async def key(self) -> Secret:
+        """Return the key for one request.
+
+        Raises:
+            ConfigurationError: The caller's function returned what cannot be a key.
+        """
+        if isinstance(self._source, Secret):
+            return self._source
+        value = self._source()
+        return Secret(await value if inspect.isawaitable(value) else value)

@@ -1,0 +1,97 @@
+"""Those who wait for news of generations."""
+
+from collections import deque
+from collections.abc import Iterable
+
+import anyio
+from attrs import define, field, frozen
+
+from luma_async._sansio.retry import Attempts, is_transient
+from luma_async.errors import LumaError
+from luma_async.models import Generation
+
+
+def _ordered(ids: Iterable[str]) -> dict[str, None]:
+    return dict.fromkeys(ids)
+
+
+@frozen
+class News:
+    """What a listener hears of one generation.
+
+    Attributes:
+        id: Which one.
+        generation: Its state; None where the service does not know it.
+        error: Why it will not be waited for any longer.
+    """
+
+    id: str
+    generation: Generation | None = None
+    error: LumaError | None = None
+
+
+@define(eq=False)
+class Listener:
+    """One call that waits for some generations to end.
+
+    Attributes:
+        pending: The ids whose end it has not heard of, in the order asked.
+        every_change: Whether it wants to hear of changes before the end, too.
+    """
+
+    pending: dict[str, None] = field(converter=_ordered)
+    every_change: bool = False
+    _inbox: deque[News] = field(factory=deque, init=False)
+    _failure: Exception | None = field(default=None, init=False)
+    _wake: anyio.Event = field(factory=anyio.Event, init=False)
+
+    async def receive(self) -> News | None:
+        """Wait for the next news; None once there is none left to come.
+
+        Raises:
+            ClientStateError: The client was closed.
+        """
+        while not self._inbox and self.pending:
+            if self._failure is not None:
+                raise self._failure
+            self._wake = anyio.Event()
+            await self._wake.wait()
+        return self.receive_nowait()
+
+    def receive_nowait(self) -> News | None:
+        """Return news that is there already."""
+        return self._inbox.popleft() if self._inbox else None
+
+    def tell(self, news: News) -> None:
+        """Pass on a change; the generation goes on."""
+        self._inbox.append(news)
+        self._wake.set()
+
+    def settle(self, news: News) -> None:
+        """Pass on the last that there is to say of a generation."""
+        self.pending.pop(news.id, None)
+        self.tell(news)
+
+    def fail(self, error: Exception) -> None:
+        """End the wait as a whole, once the news that came before has been heard."""
+        self._failure = error
+        self._wake.set()
+
+
+@define(eq=False)
+class Look(Listener):
+    """One call that wants the next answer for some generations, whatever their state.
+
+    Unlike a wait it does not outlast every failure: it ends like any other free request.
+    """
+
+    _attempts: Attempts = field(kw_only=True)
+    _failed_at: float = field(default=float("-inf"), init=False)
+
+    def request_failed(self, error: LumaError, *, asked_at: float, now: float) -> None:
+        """Count a request that failed; those that were under way together count once."""
+        if asked_at < self._failed_at:
+            return
+        self._failed_at = now
+        if not is_transient(error) or self._attempts.delay_after(error, now) is None:
+            self.fail(error)

@@ -1,0 +1,189 @@
+"""Paid requests: sent once, and followed to their end whatever becomes of the caller."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import anyio
+from attrs import define, field
+
+from luma_async._io.http import Http, Wire
+from luma_async._io.keyring import Keyring
+from luma_async._io.limits import Gate
+from luma_async._sansio import requests
+from luma_async._sansio.purse import Purse, Reservation
+from luma_async._sansio.requests import Request
+from luma_async._sansio.retry import Attempts, RetryBudget, is_proven_unpaid
+from luma_async._sansio.secret import Secret
+from luma_async._sansio.submission import (
+    Accepted,
+    Ending,
+    NotSent,
+    Rejected,
+    Unknown,
+    judge_answer,
+    judge_failure,
+)
+from luma_async.errors import (
+    APIError,
+    ConnectError,
+    RequestError,
+    ResponseFormatError,
+    SubmissionUnknownError,
+)
+from luma_async.models import Generation, Order, Outcome
+from luma_async.settings import RetryPolicy
+
+_LOG = logging.getLogger("luma_async")
+
+
+@define(eq=False)
+class Submitter:
+    """Pays for orders, each at most once.
+
+    Attributes:
+        purse: What was spent, and what may be.
+        unclaimed: The outcomes of paid requests whose caller was cancelled before it could take
+            them: videos that are paid, or may be.
+    """
+
+    _http: Http
+    _keyring: Keyring
+    _gate: Gate
+    _policy: RetryPolicy
+    _budget: RetryBudget
+    purse: Purse
+    _chance: Callable[[], float] = random.random
+    unclaimed: list[Outcome] = field(factory=list, init=False)
+    _under_way: set["asyncio.Task[Ending]"] = field(factory=set, init=False)
+
+    async def submit(self, order: Order) -> Generation:
+        """Send an order, and again only where it is proven that it was not accepted.
+
+        Raises:
+            ConfigurationError: The order cannot work.
+            BudgetExceededError: The budget does not allow for it.
+            ConnectError: No connection came about.
+            APIError: The service said no.
+            SubmissionUnknownError: It may have been accepted.
+        """
+        request = requests.submit(order)
+        attempts = Attempts(self._policy, self._budget, anyio.current_time(), self._chance)
+        with self.purse.reserve() as reservation:
+            while True:
+                key = await self._keyring.key()
+                async with self._gate.turn(self._gate.paid):
+                    sent_at = datetime.now(UTC)
+                    ending = await self._send(order, request, key, reservation)
+                match ending:
+                    case Accepted(generation):
+                        return generation
+                    case Unknown():
+                        raise _unknown(order, ending, sent_at)
+                    case Rejected(error) | NotSent(error):
+                        await self._pause_or_raise(error, attempts)
+
+    async def drain(self) -> None:
+        """Wait for the paid requests under way; each ends by its own time limit."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _pause_or_raise(self, error: APIError | ConnectError, attempts: Attempts) -> None:
+        delay = None
+        if is_proven_unpaid(error):
+            delay = attempts.delay_after(error, anyio.current_time())
+        if delay is None:
+            raise error
+        if isinstance(error, APIError):
+            # One order was told to come back later; the others would be told the same.
+            self._gate.hold(self._gate.paid, delay)
+        else:
+            await self._gate.pause(delay)
+
+    async def _send(
+        self, order: Order, request: Request, key: Secret, reservation: Reservation
+    ) -> Ending:
+        """Send an order once, and learn how that ends even if the caller is cancelled meanwhile.
+
+        The exchange is a task of its own, as a cancelled coroutine cannot go on. Before a byte
+        has left, cancelling ends it. Afterwards only its answer tells whether money was spent,
+        so that the caller's cancellation is held back until it is there, at most for
+        `Timeouts.paid`.
+        """
+        wire = Wire()
+        sent_at = datetime.now(UTC)
+        task = asyncio.create_task(
+            self._exchange(request, key, wire), name=f"luma_async {request.route}"
+        )
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as cancellation:
+            if not wire.sent:
+                task.cancel()
+            await _outlast(task)
+            ending = task.result()
+            _book(ending, reservation)
+            if isinstance(ending, Accepted):
+                self.disclose(Outcome(order=order, generation=ending.generation), cancellation)
+            elif isinstance(ending, Unknown):
+                self.disclose(
+                    Outcome(order=order, error=_unknown(order, ending, sent_at)), cancellation
+                )
+            raise
+        _book(task.result(), reservation)
+        return task.result()
+
+    async def _exchange(self, request: Request, key: Secret, wire: Wire) -> Ending:
+        self._budget.deposit()
+        try:
+            return judge_answer(await self._http.exchange(request, key, wire))
+        except RequestError as error:
+            return judge_failure(error)
+        except ResponseFormatError as error:
+            return Unknown(str(error), error.status)
+        except asyncio.CancelledError:
+            if wire.sent:
+                return Unknown("the program ended before the answer came")
+            return NotSent(ConnectError("cancelled before anything was sent", retryable=False))
+
+    def disclose(self, outcome: Outcome, cancellation: BaseException | None = None) -> None:
+        """Tell of a payment whose caller is no longer there to take what it brought."""
+        self.unclaimed.append(outcome)
+        if outcome.generation is not None:
+            news = f"was accepted as generation {outcome.generation.id} and is paid"
+        else:
+            news = "has an unknown outcome and may be paid"
+        _LOG.warning("The caller of a create or extend is gone; it %s", news)
+        if cancellation is not None:
+            cancellation.add_note(
+                f"The create or extend had been sent; it {news}. LumaClient.unclaimed() holds it."
+            )
+
+
+def _book(ending: Ending, reservation: Reservation) -> None:
+    if isinstance(ending, (Accepted, Unknown)):
+        reservation.spend()
+
+
+def _unknown(order: Order, ending: Unknown, sent_at: datetime) -> SubmissionUnknownError:
+    return SubmissionUnknownError(
+        order=order,
+        sent_at=sent_at,
+        reason=ending.reason,
+        status=ending.status,
+        request_id=ending.request_id,
+    )
+
+
+async def _outlast(task: "asyncio.Task[Ending]") -> None:
+    """Wait for a task through every further cancellation; the one under way is enough."""
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                continue

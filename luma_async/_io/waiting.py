@@ -1,0 +1,131 @@
+"""The ways to wait for generations that the client offers, over its one tracker."""
+
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import contextmanager
+
+import anyio
+
+from luma_async._io.listeners import Listener, News
+from luma_async._io.tracker import Tracker
+from luma_async._sansio.requests import id_of, unique_ids
+from luma_async._sansio.responses import unknown_id
+from luma_async.errors import GenerationFailedError, LumaError, WaitErrorGroup, WaitTimeoutError
+from luma_async.models import Generation
+
+Target = Generation | str
+
+
+class _Wait:
+    """One call that waits for many generations to end, with the time it has."""
+
+    def __init__(self, tracker: Tracker, targets: Sequence[Target], timeout: float) -> None:
+        self._tracker = tracker
+        self._timeout = timeout
+        self._finished: list[Generation] = []
+        self._listener = Listener(unique_ids(targets))
+        self._known = {one.id: one for one in targets if isinstance(one, Generation)}
+        for one in self._known.values():
+            if one.is_done:
+                self._listener.settle(News(one.id, one))
+
+    @contextmanager
+    def begun(self) -> Generator["_Wait"]:
+        """Listen for as long as the context lasts."""
+        self._deadline = anyio.current_time() + self._timeout
+        with self._tracker.listening(self._listener, self._known):
+            yield self
+
+    async def next(self) -> News | None:
+        """Return how the next of them ended; None when all have.
+
+        Raises:
+            WaitTimeoutError: The time is over.
+        """
+        with anyio.CancelScope(deadline=self._deadline) as scope:
+            news = await self._listener.receive()
+        if scope.cancelled_caught:
+            # What arrived at the last instant counts.
+            news = self._listener.receive_nowait()
+            if news is None:
+                raise self._timed_out()
+        if news is not None and news.generation is not None:
+            self._finished.append(news.generation)
+        return news
+
+    def _timed_out(self) -> WaitTimeoutError:
+        return WaitTimeoutError(
+            timeout=self._timeout, pending=list(self._listener.pending), finished=self._finished
+        )
+
+
+def _video_or_error(news: News) -> Generation | LumaError:
+    if news.error is not None or news.generation is None:
+        return news.error or unknown_id(news.id)
+    if news.generation.is_failed:
+        return GenerationFailedError(news.generation)
+    return news.generation
+
+
+async def wait_for_all(
+    tracker: Tracker, targets: Sequence[Target], timeout: float
+) -> dict[str, Generation | LumaError]:
+    """Wait for generations to end; return for each id its video, or why there is none."""
+    ended = {}
+    with _Wait(tracker, targets, timeout).begun() as wait:
+        while (news := await wait.next()) is not None:
+            ended[news.id] = _video_or_error(news)
+    return ended
+
+
+async def wait_for_one(tracker: Tracker, target: Target, timeout: float) -> Generation:
+    """Wait for a generation to be completed; anything else is raised."""
+    (result,) = (await wait_for_all(tracker, [target], timeout)).values()
+    if isinstance(result, LumaError):
+        raise result
+    return result
+
+
+async def wait_for_list(
+    tracker: Tracker, targets: Sequence[Target], timeout: float
+) -> list[Generation]:
+    """Wait for generations to end; return them in the order asked, or raise what failed."""
+    ended = await wait_for_all(tracker, targets, timeout)
+    results = [ended[id_of(target)] for target in targets]
+    completed = [result for result in results if isinstance(result, Generation)]
+    errors = [result for result in dict.fromkeys(results) if isinstance(result, LumaError)]
+    if errors:
+        raise WaitErrorGroup(
+            f"{len(errors)} of {len(ended)} generations did not end in a video",
+            errors,
+            completed=completed,
+        )
+    return completed
+
+
+async def as_completed(
+    tracker: Tracker, targets: Sequence[Target], timeout: float
+) -> AsyncGenerator[Generation]:
+    """Yield generations as they end; those that the service does not know are raised last."""
+    errors: list[LumaError] = []
+    with _Wait(tracker, targets, timeout).begun() as wait:
+        while (news := await wait.next()) is not None:
+            if news.generation is not None:
+                yield news.generation
+            elif news.error is not None:
+                errors.append(news.error)
+    if errors:
+        raise WaitErrorGroup(f"{len(errors)} generations are not known", errors)
+
+
+async def watch(tracker: Tracker, target: Target) -> AsyncGenerator[Generation]:
+    """Yield a generation at every change of its state, the last one finished."""
+    if isinstance(target, Generation) and target.is_done:
+        yield target
+        return
+    known = {target.id: target} if isinstance(target, Generation) else {}
+    listener = Listener([id_of(target)], every_change=True)
+    with tracker.listening(listener, known):
+        while (news := await listener.receive()) is not None:
+            if news.error is not None or news.generation is None:
+                raise news.error or unknown_id(news.id)
+            yield news.generation
