@@ -38,33 +38,6 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from luma_async.models import Generation, Order
 
-__all__ = [
-    "APIError",
-    "AuthenticationError",
-    "BadRequestError",
-    "BudgetExceededError",
-    "ClientStateError",
-    "ConfigurationError",
-    "ConnectError",
-    "DisconnectedError",
-    "DownloadError",
-    "GenerationFailedError",
-    "LedgerError",
-    "LumaError",
-    "NotFoundError",
-    "OutOfCreditsError",
-    "PermissionDeniedError",
-    "RateLimitError",
-    "RequestError",
-    "RequestTimeoutError",
-    "ResponseFormatError",
-    "ServerError",
-    "SubmissionUnknownError",
-    "VideoExpiredError",
-    "WaitErrorGroup",
-    "WaitTimeoutError",
-]
-
 
 def _restore(
     kind: type["LumaError"], arguments: tuple[object, ...], state: dict[str, object]

@@ -1,0 +1,44 @@
+"""What all tests share: the event loop, the key, and a look at what they leave behind."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+KEY_VARIABLES = (
+    "AIML_API_KEY",
+    "AIMLAPI_API_KEY",
+    "AIMLAPI_KEY",
+    "AIML_API_BASE",
+    "AIMLAPI_API_BASE",
+    "AIMLAPI_BASE_URL",
+)
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    """Run on asyncio; a module that wants virtual time overrides this."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a key or an address in the developer's environment out of the tests."""
+    for name in KEY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks_the_event_loop() -> Generator[BlockBuster]:
+    """Fail a test in which our code blocks the loop, as by opening a file in a coroutine."""
+    with blockbuster_ctx("luma_async") as detector:
+        yield detector
+
+
+@pytest.fixture
+async def nothing_left_behind() -> AsyncGenerator[None]:
+    """Fail a test that leaves a task running."""
+    before = asyncio.all_tasks()
+    yield
+    assert asyncio.all_tasks() - before == set()
