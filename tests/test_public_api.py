@@ -1,0 +1,86 @@
+"""What the package offers to those who import it."""
+
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+import luma_async
+from luma_async import LumaClient, errors, models, settings
+
+METHODS = {
+    "create": "user_prompt aspect_ratio expand_prompt image_url image_end_url",
+    "get": "id",
+    "get_many": "ids",
+    "extend": "generation_or_id user_prompt aspect_ratio expand_prompt image_url image_end_url",
+    "list": "",
+    "upload_image": "url",
+    "wait_until_done": "generation_or_id timeout",
+    "as_completed": "generations_or_ids timeout",
+    "watch": "generation_or_id",
+    "generate": "user_prompt timeout aspect_ratio expand_prompt image_url image_end_url",
+    "generate_many": "orders max_in_flight",
+    "download": "generation_or_id path overwrite",
+    "unclaimed": "",
+    "statistics": "",
+    "close": "",
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_methods_and_their_arguments_are_a_contract(name: str) -> None:
+    """A name that a user has written once goes on working."""
+    _self, *parameters = inspect.signature(getattr(LumaClient, name)).parameters
+    assert METHODS[name].split() == parameters
+
+
+def test_the_client_takes_the_promised_options() -> None:
+    """All options but the key are given by name."""
+    parameters = inspect.signature(LumaClient).parameters.values()
+    assert [
+        "api_key",
+        "base_url",
+        "limits",
+        "polling",
+        "retries",
+        "timeouts",
+        "budget",
+        "session",
+    ] == [parameter.name for parameter in parameters]
+    keyword_only = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    assert [p.name for p in parameters][1:] == keyword_only
+
+
+def test_all_is_sorted_and_complete() -> None:
+    """What is public is exported at the top, and stands in order."""
+    assert sorted(luma_async.__all__) == luma_async.__all__
+    public = {
+        name
+        for module in (errors, models, settings)
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__ and name[0] != "_"
+    }
+    assert set() == public - set(luma_async.__all__)
+
+
+@pytest.mark.parametrize("name", [n for n in luma_async.__all__ if n[0] != "_"])
+def test_everything_public_is_documented(name: str) -> None:
+    """Whoever hovers over a name in an editor learns what it is for."""
+    value = getattr(luma_async, name)
+    if inspect.isclass(value):
+        assert inspect.getdoc(value)
+        for member, attribute in vars(value).items():
+            if inspect.isfunction(attribute) and member[0] != "_":
+                assert inspect.getdoc(attribute), member
+
+
+def test_importing_the_package_loads_no_server_and_no_command_line() -> None:
+    """A service that imports the client does not pay for the emulator or the commands."""
+    program = "import json, sys, luma_async; print(json.dumps(sorted(sys.modules)))"
+    output = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    ).stdout
+    unwanted = {"aiohttp.web", "luma_async.emulator", "luma_async.cli", "rich", "cyclopts"}
+    assert set() == unwanted & set(json.loads(output))
