@@ -127,6 +127,9 @@ class Tracker:
         if track is None:
             track = self._tracks[name] = _Track(Progress(name, self._policy, known), now)
             self._cadence.add(name, now, estimate=known.estimate_wait_seconds if known else None)
+            if known is None:
+                # It may have been finished for long.
+                self._cadence.hasten(name, now)
         if isinstance(listener, Look):
             track.looks[listener] = None
             self._cadence.hasten(name, now)
