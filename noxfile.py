@@ -1,5 +1,6 @@
 """Every check and every demonstration of the project: `nox --list` names them."""
 
+import os
 from pathlib import Path
 
 import nox
@@ -8,6 +9,11 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 nox.options.sessions = ["lint", "types", "tests", "docs"]
+
+# pyenv offers only the versions that were chosen; those beside them serve just as well.
+PYENV = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+BESIDE = sorted(str(folder) for folder in PYENV.glob("versions/*/bin"))
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *BESIDE])
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
