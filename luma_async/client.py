@@ -65,7 +65,8 @@ class LumaClient:
         budget: What may be spent; None spends without limit.
         session: A session of the caller's to send requests through, for a proxy or certificates
             of its own. It is never closed. While the client is open it has one more trace
-            configuration, by which the client learns whether a paid request has left.
+            configuration, by which the client learns whether a paid request has left. Its
+            middlewares see free requests alone, as one that repeats would pay twice.
 
     Raises:
         ConfigurationError: There is no key, or an option cannot work.

@@ -175,13 +175,15 @@ class ResponseFormatError(LumaError):
     """The service answered what cannot be read.
 
     Attributes:
-        problems: What is wrong and where, as in ``"expected text at $[0].id"``.
+        problems: What is wrong and where, as in ``"expected text at $[0].id"``; the message
+            shows the first five.
         status: The HTTP status of the answer; None if it is not known.
     """
 
     def __init__(self, problems: Sequence[str], *, status: int | None = None) -> None:
-        super().__init__("the answer cannot be read: " + "; ".join(problems))
-        self.problems = tuple(problems)
+        more = f"; and {len(problems) - 5:,} more" if len(problems) > 5 else ""
+        super().__init__("the answer cannot be read: " + "; ".join(problems[:5]) + more)
+        self.problems: tuple[str, ...] = tuple(problems)
         self.status = status
 
 
@@ -233,7 +235,9 @@ class GenerationFailedError(LumaError):
         if generation.is_completed:
             why = "was completed, but its video has not appeared; it is paid: get() it later"
         else:
-            why = f"failed: {generation.failure_reason or 'the service gave no reason'}"
+            # As a literal, since it may hold what would take over a terminal.
+            reason = generation.failure_reason
+            why = f"failed: {reason[:2000]!r}" if reason else "failed without a reason given"
         super().__init__(f"generation {generation.id} {why}")
         self.generation = generation
 
@@ -257,8 +261,8 @@ class WaitTimeoutError(LumaError, TimeoutError):
             f"{len(pending)} not finished after {timeout:g} s: {shown}. Still running, and still "
             "paid: wait for the same ids again, and do not create them anew"
         )
-        self.pending = tuple(pending)
-        self.finished = tuple(finished)
+        self.pending: tuple[str, ...] = tuple(pending)
+        self.finished: tuple[Generation, ...] = tuple(finished)
 
 
 class WaitErrorGroup(LumaError, ExceptionGroup[LumaError]):  # noqa: N818 - as ExceptionGroup

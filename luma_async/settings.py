@@ -1,6 +1,5 @@
 """The options of a client: frozen, keyword-only, and checked when they are made."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +10,11 @@ from luma_async.errors import ConfigurationError
 TOKENS_PER_USD = 2_000_000
 """What the service sells for one US dollar."""
 
+_MUCH = 1e15
+
 
 def _number(
-    *, least: float, most: float = math.inf, whole: bool = False, optional: bool = False
+    *, least: float, most: float = _MUCH, whole: bool = False, optional: bool = False
 ) -> Callable[[Any, "Attribute[Any]", Any], None]:
     """Make a validator of a finite number within bounds; `bool` and text are no numbers."""
 
@@ -23,9 +24,8 @@ def _number(
         name = f"{type(instance).__name__}({attribute.name}={value!r})"
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             raise ConfigurationError(f"{name}: expected a {'whole ' if whole else ''}number")
-        if not math.isfinite(value) or not least <= value <= most:
-            bounds = f"at least {least:g}" + (f" and at most {most:g}" if most < math.inf else "")
-            raise ConfigurationError(f"{name}: has to be {bounds}")
+        if not least <= value <= most:
+            raise ConfigurationError(f"{name}: has to be at least {least:g} and at most {most:g}")
 
     return check
 

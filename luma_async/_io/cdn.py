@@ -13,11 +13,12 @@ from yarl import URL
 
 from luma_async._io.http import USER_AGENT
 from luma_async._sansio import addresses
-from luma_async.errors import ConfigurationError, DownloadError, VideoExpiredError
+from luma_async.errors import ClientStateError, ConfigurationError, DownloadError, VideoExpiredError
 
 _MAX_HOPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_GONE = frozenset({401, 403, 404, 410})
+# 400 is how some stores say that a signature has expired.
+_GONE = frozenset({400, 401, 403, 404, 410})
 
 
 class TransferError(DownloadError):
@@ -43,7 +44,7 @@ class _PublicResolver(AbstractResolver):
             if address is not None and addresses.is_public(address):
                 public.append(result)
         if not public:
-            raise OSError(f"{host} leads to no address on the public internet")
+            raise DownloadError(f"{host} leads to no address on the public internet")
         return public
 
     async def close(self) -> None:
@@ -64,15 +65,16 @@ class Cdn:
     _given: aiohttp.ClientSession | None = None
     requests: int = field(default=0, init=False)
     _session: aiohttp.ClientSession = field(init=False)
+    _resolver: _PublicResolver | None = field(default=None, init=False)
 
     def open(self) -> None:
         """Make the session, within the event loop that will use it."""
         if self._given is not None:
             self._session = self._given
             return
-        resolver = None if self._allow_local else _PublicResolver()
+        self._resolver = None if self._allow_local else _PublicResolver()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver),
+            connector=aiohttp.TCPConnector(resolver=self._resolver),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
@@ -81,6 +83,9 @@ class Cdn:
         """Close the session, unless it is the caller's."""
         if self._given is None:
             await self._session.close()
+        if self._resolver is not None:
+            # A connector closes only a resolver of its own making.
+            await self._resolver.close()
 
     @asynccontextmanager
     async def get(
@@ -89,15 +94,19 @@ class Cdn:
         """Open a video and follow redirects, each after the same checks as the first address.
 
         Raises:
+            ConfigurationError: The caller's session would send a key along.
+            ClientStateError: The session is closed.
             DownloadError: The address is not one that may be fetched.
             VideoExpiredError: It is no longer served.
             TransferError: The transfer broke off, or could not begin.
         """
+        _check_session(self._session)
         try:
             for _ in range(_MAX_HOPS + 1):
+                url = URL(self._checked(address), encoded=True)
                 self.requests += 1
                 async with self._session.get(
-                    URL(self._checked(address), encoded=True),
+                    url,
                     headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
                     allow_redirects=False,
                     raise_for_status=False,
@@ -109,8 +118,9 @@ class Cdn:
                         _check_status(response.status)
                         yield response
                         return
-                    address = urljoin(address, response.headers.get("Location", ""))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                    address = _redirected(address, response)
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            # UnicodeError is what a name that no name server can hold ends in.
             raise TransferError(f"the transfer broke off ({type(error).__name__})") from None
         raise DownloadError(f"the video's address redirects more than {_MAX_HOPS} times")
 
@@ -121,6 +131,23 @@ class Cdn:
             )
         except ConfigurationError as error:
             raise DownloadError(str(error)) from None
+
+
+def _check_session(session: aiohttp.ClientSession) -> None:
+    if session.closed:
+        raise ClientStateError("the session was closed")
+    if "Authorization" in session.headers or session.auth is not None:
+        raise ConfigurationError(
+            "the session given to the client sends an Authorization of its own with every "
+            "request; the video's host must not see it, so that nothing was sent"
+        )
+
+
+def _redirected(address: str, response: aiohttp.ClientResponse) -> str:
+    try:
+        return urljoin(address, response.headers["Location"])
+    except (KeyError, ValueError):
+        raise DownloadError("the video's address redirects to nowhere") from None
 
 
 def _check_status(status: int) -> None:

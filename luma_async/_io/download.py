@@ -1,19 +1,21 @@
 """Fetches one video into a file, through broken transfers and expired addresses."""
 
+import asyncio
 import logging
 import random
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import aiohttp
 import anyio
-from anyio import to_thread
-from attrs import define
+from attrs import define, field
 
 from luma_async._io.cdn import Cdn, TransferError
 from luma_async._io.limits import Gate
-from luma_async._io.partial import PartialFile
+from luma_async._io.partial import PartialFile, strong
 from luma_async._sansio.retry import backoff
 from luma_async.errors import DownloadError, VideoExpiredError
 from luma_async.models import Generation
@@ -23,7 +25,12 @@ _LOG = logging.getLogger("luma_async")
 MAX_VIDEO_BYTES = 2 * 1024**3
 _BATCH_BYTES = 1024 * 1024
 _SLOWEST_BYTES_PER_SECOND = 1000
+# More would each hold a connection that they hardly use, and run out of files.
+_AT_ONCE = 32
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(\d{1,18})")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @define(eq=False)
@@ -36,6 +43,8 @@ class Downloader:
     _stall_timeout: float
     _refresh: Callable[[str], Awaitable[Generation]]
     _chance: Callable[[], float] = random.random
+    _max_bytes: int = MAX_VIDEO_BYTES
+    _seats: anyio.Semaphore = field(factory=partial(anyio.Semaphore, _AT_ONCE), init=False)
 
     async def download(self, generation: Generation, target: Path, *, overwrite: bool) -> Path:
         """Store a video under `target`, complete and durable, or not at all.
@@ -44,32 +53,33 @@ class Downloader:
             DownloadError: It could not be fetched or stored.
             LumaError: The service refused to give a fresh address.
         """
-        part = await to_thread.run_sync(
-            lambda: PartialFile.open(target, generation.id, overwrite=overwrite)
-        )
-        try:
-            await self._fill(part, generation)
-            await to_thread.run_sync(part.publish)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(part.close)
+        async with self._seats:
+            part = PartialFile(target, generation.id, overwrite)
+            try:
+                await _in_thread(part.open)
+                await self._fill(part, generation)
+                await _in_thread(part.publish)
+            finally:
+                await _in_thread(part.close)
         return target
 
     async def _fill(self, part: PartialFile, generation: Generation) -> None:
-        refreshed = False
-        failures = 0
+        failures, reached, expired_at = 0, part.size, -1
         while True:
-            size = part.size
             try:
                 await self._transfer(part, _address(generation))
                 return
             except VideoExpiredError:
-                if refreshed:
+                # An address that brought something was fresh, and may have expired meanwhile.
+                if part.size <= expired_at:
                     raise
-                generation, refreshed = await self._refresh(generation.id), True
+                expired_at = part.size
+                generation = await self._refresh(generation.id)
                 continue
             except TransferError as error:
-                failures = 1 if part.size > size + _BATCH_BYTES else failures + 1
+                failures += 1
+                if part.size >= reached + _BATCH_BYTES:
+                    failures, reached = 1, part.size
                 if failures >= self._policy.attempts:
                     raise DownloadError(f"{error}, {failures} times in a row") from None
                 _LOG.info("download of %s: %s; trying again", generation.id, error)
@@ -85,50 +95,88 @@ class Downloader:
                 await self._copy(part, response, total)
         if total is not None and part.size != total:
             raise TransferError(f"{part.size:,} of {total:,} bytes came")
-        if (problem := await to_thread.run_sync(part.check_structure)) is not None:
-            await to_thread.run_sync(part.restart, None)
+        if (problem := await _in_thread(part.check_structure)) is not None:
+            await _in_thread(part.restart, None)
             raise TransferError(f"what came is not the video: {problem}")
 
     async def _agree(self, part: PartialFile, response: aiohttp.ClientResponse) -> int | None:
         """Make the partial file fit what is coming; return the size of the whole, if known."""
         start, total = _extent(response)
-        if start != part.size or start == 0 or _is_encoded(response):
-            etag = response.headers.get("ETag", "")
-            await to_thread.run_sync(part.restart, etag if etag.startswith('"') else None)
-        if start != part.size or _is_encoded(response):
+        if start == 0 and not _is_encoded(response):
+            await _in_thread(part.restart, strong(response.headers.get("ETag")), total)
+        elif start != part.size or not _is_same(part, response, total) or _is_encoded(response):
+            await _in_thread(part.restart, None)
             raise TransferError("the video's host sent another part than was asked for")
-        if (total or 0) > MAX_VIDEO_BYTES:
-            raise DownloadError(f"the video is larger than {MAX_VIDEO_BYTES:,} bytes")
+        if (total or 0) > self._max_bytes:
+            raise DownloadError(f"the video is larger than {self._max_bytes:,} bytes")
         return total
 
     async def _copy(
         self, part: PartialFile, response: aiohttp.ClientResponse, total: int | None
     ) -> None:
         batch = bytearray()
+        pace = _Pace(self._stall_timeout)
         try:
-            async for chunk in self._fast_enough(response.content):
+            async for chunk in response.content.iter_any():
                 batch += chunk
-                if part.size + len(batch) > (total or MAX_VIDEO_BYTES):
+                if part.size + len(batch) > (self._max_bytes if total is None else total):
+                    await _in_thread(part.restart, None)
                     raise DownloadError("the video's host sent more than it announced")
                 if len(batch) >= _BATCH_BYTES:
-                    await to_thread.run_sync(part.append, bytes(batch))
+                    await _in_thread(part.append, bytes(batch))
                     batch.clear()
+                pace.note(len(chunk))
         except (aiohttp.ClientError, TimeoutError, TransferError):
             # What has come need not come again.
-            await to_thread.run_sync(part.append, bytes(batch))
+            await _in_thread(part.append, bytes(batch))
             raise
-        await to_thread.run_sync(part.append, bytes(batch))
+        await _in_thread(part.append, bytes(batch))
 
-    async def _fast_enough(self, content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
-        least = self._stall_timeout * _SLOWEST_BYTES_PER_SECOND
-        end, came = anyio.current_time() + self._stall_timeout, 0
-        async for chunk in content.iter_any():
-            yield chunk
-            came += len(chunk)
-            if anyio.current_time() >= end:
-                if came < least:
-                    raise TransferError("the transfer is too slow")
-                end, came = anyio.current_time() + self._stall_timeout, 0
+
+@define(eq=False)
+class _Pace:
+    """Breaks off a transfer that brings something, but too little."""
+
+    _window: float
+    _end: float = field(init=False)
+    _came: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._end = anyio.current_time() + self._window
+
+    def note(self, count: int) -> None:
+        """Count bytes that came.
+
+        Raises:
+            TransferError: Too few have come of late.
+        """
+        self._came += count
+        now = anyio.current_time()
+        if now < self._end:
+            return
+        if self._came < self._window * _SLOWEST_BYTES_PER_SECOND:
+            raise TransferError("the transfer is too slow")
+        self._end, self._came = now + self._window, 0
+
+
+async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do blocking work in a thread, to its end even where the caller is cancelled meanwhile.
+
+    If the caller left, the thread would go on at a file that is being closed. anyio's threads
+    hold off a cancellation by anyio, though not one by asyncio.
+    """
+    future = asyncio.get_running_loop().run_in_executor(None, partial(work, *args, **kwargs))
+    cancellation = None
+    with anyio.CancelScope(shield=True):
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError as error:
+                cancellation = error
+    if cancellation is None:
+        return future.result()
+    future.exception()  # or asyncio would report that nobody looked at it
+    raise cancellation
 
 
 def _address(generation: Generation) -> str:
@@ -150,5 +198,11 @@ def _extent(response: aiohttp.ClientResponse) -> tuple[int, int | None]:
     return int(total if start is None else start), int(total)
 
 
+def _is_same(part: PartialFile, response: aiohttp.ClientResponse, total: int | None) -> bool:
+    # Not every host honours If-Range.
+    return response.headers.get("ETag", part.etag) == part.etag and part.total in (None, total)
+
+
 def _is_encoded(response: aiohttp.ClientResponse) -> bool:
-    return response.headers.get("Content-Encoding", "identity") != "identity"
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    return encoding not in ("", "identity")

@@ -20,7 +20,7 @@ from luma_async._io.waiting import wait_for_one
 from luma_async._sansio import requests
 from luma_async._sansio.purse import Purse
 from luma_async._sansio.responses import find_state
-from luma_async.errors import ClientStateError
+from luma_async.errors import GenerationFailedError, NotFoundError, WaitTimeoutError
 from luma_async.models import Generation, Order, Outcome, Statistics
 from luma_async.settings import Limits, PollPolicy, RetryPolicy, Timeouts
 
@@ -96,7 +96,10 @@ class Engine:
         generation = await self.submitter.submit(order)
         try:
             return await wait_for_one(self.tracker, generation, timeout)
-        except (asyncio.CancelledError, ClientStateError) as end:
+        except (GenerationFailedError, NotFoundError, WaitTimeoutError):
+            # These name the generation.
+            raise
+        except BaseException as end:
             self.submitter.disclose(Outcome(order=order, generation=generation), end)
             raise
 

@@ -49,7 +49,7 @@ class FanOut:
     _tasks: set["asyncio.Task[None]"] = field(factory=set, init=False)
     _running: dict[str, Outcome] = field(factory=dict, init=False)
     _unknown: int = field(default=0, init=False)
-    _stopped_by: Exception | None = field(default=None, init=False)
+    _stopped_by: BaseException | None = field(default=None, init=False)
 
     async def outcomes(self) -> AsyncGenerator[Outcome]:
         """Yield how each order ended, in the order in which they do.
@@ -75,8 +75,9 @@ class FanOut:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._stop(error if isinstance(error, Exception) else RuntimeError(str(error)))
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None:
+            self._stop(error)
         if not self._tasks:
             self._outcomes.put_nowait(None)
 
@@ -124,15 +125,23 @@ class FanOut:
         self._unknown = 0
         return generation
 
-    def _stop(self, error: Exception) -> None:
+    def _stop(self, error: BaseException) -> None:
         self._stopped_by = self._stopped_by or error
+        # Whoever waits for a slot is to find out now.
+        self._slots.release()
 
     async def _abandon(self) -> None:
         """End what still runs, and tell of what was paid and nobody has heard of."""
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        try:
+            with anyio.CancelScope(shield=True):
+                if self._tasks:
+                    await asyncio.wait(self._tasks)
+        finally:
+            self._disclose_unheard()
+
+    def _disclose_unheard(self) -> None:
         unheard = [*self._running.values()]
         while not self._outcomes.empty():
             outcome = self._outcomes.get_nowait()

@@ -4,13 +4,17 @@ This is the only place where aiohttp's exceptions are seen. They are replaced, n
 of them hold the headers of the request, and with them the key.
 """
 
+import asyncio
 import ssl
 from collections import Counter
 from contextvars import ContextVar
 from types import SimpleNamespace
+from typing import cast
 
 import aiohttp
 import anyio
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from attrs import define, field
 from yarl import URL
 
@@ -50,17 +54,7 @@ class Wire:
     sent: int = 0
 
 
-_WIRE: ContextVar[Wire | None] = ContextVar("luma_async_wire", default=None)
-
-
-async def _note_sent(
-    session: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    params: aiohttp.TraceRequestHeadersSentParams,
-) -> None:
-    # aiohttp calls this just before it hands the first byte of a request to the connection.
-    if (wire := _WIRE.get()) is not None:
-        wire.sent += 1
+_WIRE: ContextVar[tuple["Http", Wire] | None] = ContextVar("luma_async_wire", default=None)
 
 
 @define(eq=False)
@@ -77,17 +71,32 @@ class Http:
 
     def open(self) -> None:
         """Make the session, within the event loop that will use it."""
-        self._trace.on_request_headers_sent.append(_note_sent)
+        self._trace.on_request_headers_sent.append(self._note_sent)
         if self._given is None:
             self._session = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[self._trace]
+                # `Limits` bounds the connections; a full pool would pass for an unreachable host.
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[self._trace],
             )
         else:
             # Only through a trace is it known for certain whether a paid request left. It tells
-            # our requests by a context variable and leaves the session's others alone.
+            # our requests by a context variable and leaves the session's others alone, those of
+            # another client included.
             self._trace.freeze()
             self._session = self._given
             self._session.trace_configs.append(self._trace)
+
+    async def _note_sent(
+        self,
+        session: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        params: aiohttp.TraceRequestHeadersSentParams,
+    ) -> None:
+        # aiohttp calls this just before it hands the first byte of a request to the connection.
+        owner, wire = _WIRE.get() or (None, None)
+        if owner is self and wire is not None:
+            wire.sent += 1
 
     async def close(self) -> None:
         """End free requests under way and close the session, unless it is the caller's."""
@@ -116,19 +125,22 @@ class Http:
         with anyio.CancelScope() as scope:
             if not request.is_paid:
                 self._cancellable.add(scope)
-            token = _WIRE.set(wire)
+            token = _WIRE.set((self, wire))
             try:
                 return await self._send(request, key)
             except (RequestError, ResponseFormatError) as error:
                 failure = error
             except Exception as error:  # noqa: BLE001 - whatever a library raises is no answer
                 failure = _translate(error, wire, key, self._base_url)
+            except asyncio.CancelledError as cancellation:
+                raise cancellation.with_traceback(None)  # noqa: B904 - still the same
             finally:
                 _WIRE.reset(token)
                 self.sent[request.route] += wire.sent
                 self._cancellable.discard(scope)
-            # Outside of the handler, as an exception raised within keeps the other as context.
-            raise failure
+            # Outside of the handler, as an exception raised within keeps the other as context. The
+            # way it came leads through frames that hold headers, and with them the key.
+            raise failure.with_traceback(None)
         raise ClientStateError("the client was closed during a request")
 
     async def _send(self, request: Request, key: Secret) -> Answer:
@@ -142,6 +154,8 @@ class Http:
             raise_for_status=False,
             timeout=self._timeout(request),
             server_hostname=_separate_pool(request, url),
+            # A middleware of the caller's session could send a paid request again.
+            middlewares=(_close_behind,) if request.is_paid else None,
         ) as response:
             body = await _read(response)
             return Answer(
@@ -180,9 +194,24 @@ def _separate_pool(request: Request, url: URL) -> str | None:
     A kept connection may be closed by the server at the instant it is used again, and then
     nobody can say whether the request arrived. aiohttp keeps connections apart by the TLS name
     asked for, so that naming the host, as is the default anyway, gives paid requests a pool of
-    their own; and as they ask for the connection to be closed, that pool stays empty.
+    their own; and as their connections are closed behind them, that pool stays empty.
     """
     return url.raw_host if request.is_paid else None
+
+
+class _LastResponse(aiohttp.ClientResponse):
+    """The last answer of its connection, whether the server means to close it or not."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        cast(ResponseHandler, connection.protocol).force_close()
+        return await super().start(connection)
+
+
+async def _close_behind(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    request.response_class = _LastResponse
+    return await handler(request)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

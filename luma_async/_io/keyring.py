@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 
 from luma_async._sansio.secret import Secret
+from luma_async.errors import ConfigurationError
 
 KeySource = str | Callable[[], str] | Callable[[], Awaitable[str]]
 
@@ -23,9 +24,16 @@ class Keyring:
         """Return the key for one request.
 
         Raises:
-            ConfigurationError: The caller's function returned what cannot be a key.
+            ConfigurationError: The caller's function failed, or returned what cannot be a key.
         """
         if isinstance(self._source, Secret):
             return self._source
-        value = self._source()
-        return Secret(await value if inspect.isawaitable(value) else value)
+        try:
+            value = self._source()
+            if inspect.isawaitable(value):
+                value = await value
+        except Exception as error:
+            raise ConfigurationError(
+                f"the function that gives the API key failed: {type(error).__name__}"
+            ) from error
+        return Secret(value)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from copy import copy
 
 import anyio
 from attrs import define, field, frozen
@@ -13,6 +14,16 @@ from luma_async.models import Generation
 
 def _ordered(ids: Iterable[str]) -> dict[str, None]:
     return dict.fromkeys(ids)
+
+
+def own(error: LumaError) -> LumaError:
+    """Copy an error for one of many who will raise it.
+
+    Raising writes into an error; shared, it would keep the frames of all who did.
+    """
+    copied = copy(error)
+    copied.__cause__ = error.__cause__
+    return copied
 
 
 @frozen
@@ -42,7 +53,7 @@ class Listener:
     pending: dict[str, None] = field(converter=_ordered)
     every_change: bool = False
     _inbox: deque[News] = field(factory=deque, init=False)
-    _failure: Exception | None = field(default=None, init=False)
+    _failure: LumaError | None = field(default=None, init=False)
     _wake: anyio.Event = field(factory=anyio.Event, init=False)
 
     async def receive(self) -> News | None:
@@ -72,9 +83,9 @@ class Listener:
         self.pending.pop(news.id, None)
         self.tell(news)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: LumaError) -> None:
         """End the wait as a whole, once the news that came before has been heard."""
-        self._failure = error
+        self._failure = own(error)
         self._wake.set()
 
 

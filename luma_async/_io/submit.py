@@ -125,17 +125,25 @@ class Submitter:
             if not wire.sent:
                 task.cancel()
             await _outlast(task)
-            ending = task.result()
-            _book(ending, reservation)
-            if isinstance(ending, Accepted):
-                self.disclose(Outcome(order=order, generation=ending.generation), cancellation)
-            elif isinstance(ending, Unknown):
-                self.disclose(
-                    Outcome(order=order, error=_unknown(order, ending, sent_at)), cancellation
-                )
+            # Without a result nothing was sent.
+            if not task.cancelled() and task.exception() is None:
+                _book(task.result(), reservation)
+                self._disclose_ending(order, task.result(), sent_at, cancellation)
             raise
         _book(task.result(), reservation)
         return task.result()
+
+    def _disclose_ending(
+        self, order: Order, ending: Ending, sent_at: datetime, cancellation: BaseException
+    ) -> None:
+        match ending:
+            case Accepted(generation):
+                self.disclose(Outcome(order=order, generation=generation), cancellation)
+            case Unknown():
+                error = _unknown(order, ending, sent_at)
+                self.disclose(Outcome(order=order, error=error), cancellation)
+            case Rejected() | NotSent():
+                """Nothing was paid."""
 
     async def _exchange(self, request: Request, key: Secret, wire: Wire) -> Ending:
         self._budget.deposit()

@@ -20,10 +20,10 @@ from types import MappingProxyType
 from typing import TypeVar
 
 import anyio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from luma_async._io.limits import Gate
-from luma_async._io.listeners import Listener, Look, News
+from luma_async._io.listeners import Listener, Look, News, own
 from luma_async._sansio.cadence import Cadence
 from luma_async._sansio.progress import Progress
 from luma_async._sansio.responses import States
@@ -215,6 +215,10 @@ class Tracker:
                     self._failed(names, error, asked_at)
             except LumaError as error:
                 self._failed(names, error, asked_at)
+            except BaseException:
+                # Cancelled by somebody, or a mistake of ours: they are to be asked for again.
+                self._cadence.failed(names, asked_at=asked_at, now=anyio.current_time())
+                raise
             else:
                 self._answered(names, states, asked_at)
 
@@ -288,7 +292,7 @@ class Tracker:
             generation = ending.generation if isinstance(ending, GenerationFailedError) else None
             news = News(name, generation, ending)
         for listener in track.listeners:
-            listener.settle(news)
+            listener.settle(news if news.error is None else evolve(news, error=own(news.error)))
         track.listeners.clear()
 
     def _settle_looks(self, track: _Track, news: News) -> None:

@@ -11,10 +11,13 @@ MAX_LENGTH = 4096
 # Only what RFC 3986 allows in an address. Parsers disagree about all other characters, and what
 # is checked here has to be what is fetched later.
 _ALLOWED = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
-_HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
+_AUTHORITY = re.compile(
+    r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(:[0-9]*)?"
+)
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
-_LOCAL_NAMES = ("localhost", "local", "internal", "home.arpa")
+_LOCAL_NAMES = ("localhost", "localdomain", "local", "internal", "home.arpa")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -33,14 +36,14 @@ def split(url: object, *, what: str) -> SplitResult:
         raise ConfigurationError(f"{what}: not a web address; percent-encode special characters")
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
         raise ConfigurationError(f"{what}: not a web address") from None
     if parts.scheme not in ("http", "https"):
         raise ConfigurationError(f"{what}: expected an address that begins with https://")
     if "@" in parts.netloc:
         raise ConfigurationError(f"{what}: a user name or password does not belong in it")
-    if not host or not (_HOST_NAME.fullmatch(host) or literal(host)):
+    if not _AUTHORITY.fullmatch(parts.netloc) or (":" in host and literal(host) is None):
         raise ConfigurationError(f"{what}: it names no host")
     return parts
 
@@ -61,6 +64,8 @@ def is_public(address: IPAddress) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if address not in _GLOBAL_UNICAST:
+            return False
     return address.is_global and not address.is_multicast
 
 
@@ -93,8 +98,10 @@ def _check_public_host(host: str, *, what: str) -> None:
     name = host.rstrip(".").lower()
     # "127.1" and "0x7f.1" are names to a strict parser, and 127.0.0.1 to the resolver.
     disguised = address is None and _NUMBER.fullmatch(name.rpartition(".")[2])
+    # A name of one label is looked up in the network of whoever asks.
+    lone = address is None and "." not in name
     local = any(name == own or name.endswith(f".{own}") for own in _LOCAL_NAMES)
-    if disguised or local or (address is not None and not is_public(address)):
+    if disguised or lone or local or (address is not None and not is_public(address)):
         raise ConfigurationError(f"{what}: {host} is not a host on the public internet")
 
 

@@ -13,7 +13,7 @@ Both are kept between `PollPolicy.min_interval` and `PollPolicy.max_interval`, v
 
 import heapq
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from itertools import count
 
 from attrs import define, field
@@ -48,6 +48,7 @@ class Cadence:
     _plans: dict[str, _Plan] = field(factory=dict, init=False)
     # Entries whose time is no longer that of the plan are dropped when they come up.
     _queue: list[tuple[float, int, str]] = field(factory=list, init=False)
+    _asked: set[str] = field(factory=set, init=False)
     _numbers: "count[int]" = field(factory=count, init=False)
     _requests: int = field(default=0, init=False)
     _stretch: float = field(default=1.0, init=False)
@@ -57,8 +58,10 @@ class Cadence:
 
     def add(self, name: str, now: float, *, estimate: float | None = None) -> None:
         """Begin to ask for an id that is not asked for yet."""
-        plan = self._plans[name] = _Plan(due=None, expected=now + (estimate or 0.0))
-        self._schedule(name, now + self._interval(plan, now))
+        plan = self._plans[name] = _Plan(due=None, expected=_expected(now, estimate))
+        # One that was discarded while it was asked for waits for that request to end.
+        if name not in self._asked:
+            self._schedule(name, now + self._interval(plan, now))
 
     def discard(self, name: str) -> None:
         """Stop asking for an id."""
@@ -94,15 +97,16 @@ class Cadence:
             if self._is_current(entry):
                 names.append(entry[2])
                 self._plans[entry[2]].due = None
+        self._asked.update(names)
         self._requests += 1
         return names
 
     def changed(self, name: str, now: float, *, estimate: float | None = None) -> None:
         """Note that an id has moved on, or that the service estimates it anew."""
         if name in self._plans:
-            self._plans[name].expected = now + (estimate or 0.0)
+            self._plans[name].expected = _expected(now, estimate)
 
-    def answered(self, names: Iterable[str], now: float) -> None:
+    def answered(self, names: Collection[str], now: float) -> None:
         """End a request that was answered."""
         self._requests -= 1
         self._pause = 0.0
@@ -111,7 +115,7 @@ class Cadence:
 
     def failed(
         self,
-        names: Iterable[str],
+        names: Collection[str],
         *,
         asked_at: float,
         now: float,
@@ -140,8 +144,9 @@ class Cadence:
         self._not_before = max(self._not_before, now + wait)
         self._schedule_again(names, now)
 
-    def _schedule_again(self, names: Iterable[str], now: float) -> None:
+    def _schedule_again(self, names: Collection[str], now: float) -> None:
         vary = self._varied(1.0)
+        self._asked.difference_update(names)
         for name in names:
             if (plan := self._plans.get(name)) is not None and plan.due is None:
                 self._schedule(name, now + self._interval(plan, now) * vary)
@@ -162,3 +167,7 @@ class Cadence:
 
     def _varied(self, seconds: float) -> float:
         return seconds * (1 + self._policy.jitter * (2 * self._chance() - 1))
+
+
+def _expected(now: float, estimate: float | None) -> float:
+    return now + max(0.0, estimate or 0.0)

@@ -35,6 +35,7 @@ class Progress:
             if now - self._videoless_since >= self._policy.video_grace:
                 self.ending = GenerationFailedError(generation)
             return False
+        self._videoless_since = None
         moved = self.latest is None or self.latest.state != generation.state
         self.latest = generation
         if generation.is_done:

@@ -172,7 +172,10 @@ def check_timeout(timeout: object) -> float:
         return math.inf
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
         raise ConfigurationError(f"timeout={timeout!r}: expected seconds, or None for no limit")
-    return float(timeout)
+    try:
+        return float(timeout)
+    except OverflowError:
+        return math.inf
 
 
 def check_max_in_flight(number: object) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from luma_async._sansio.codec import read_json, structure
 from luma_async.errors import (
@@ -47,7 +47,8 @@ class Answer:
     @property
     def request_id(self) -> str | None:
         """The service's name for the request."""
-        return self.headers.get("x-request-id")
+        name = self.headers.get("x-request-id")
+        return None if name is None else printable(name)
 
 
 @frozen(kw_only=True)
@@ -114,9 +115,8 @@ def read_receipt(answer: Answer) -> Generation:
     entry, path = _only(answer)
     # Whatever the state may be: the order was accepted, and the id must not be lost.
     state = entry.get("state")
-    return structure(
-        {**entry, "state": state if isinstance(state, str) else None}, Generation, path=path
-    )
+    readable = {**entry, "state": state if isinstance(state, str) else None}
+    return evolve(structure(readable, Generation, path=path), raw=entry)
 
 
 def read_summaries(answer: Answer) -> list[GenerationSummary]:
@@ -196,10 +196,8 @@ def refusal(answer: Answer, *, status: int | None = None) -> APIError:
     fields: Mapping[str, Any] = payload if isinstance(payload, Mapping) else {}
     message = _message(fields) or excerpt(answer.body) or "no further word"
     if 300 <= status < 400:
-        message = (
-            f"redirected to {excerpt(answer.headers.get('location', '').encode())!r}; not followed"
-        )
-    kind = _BY_STATUS.get(status, ServerError if status >= 500 else APIError)
+        message = f"redirected to {printable(answer.headers.get('location', ''))!r}; not followed"
+    kind = _BY_STATUS.get(status, ServerError if 500 <= status < 600 else APIError)
     if status == 403 and "credit" in message.lower() and fields:
         kind = OutOfCreditsError
     request_id = fields.get("requestId")
@@ -228,11 +226,12 @@ def excerpt(body: bytes) -> str:
 
 
 def printable(text: str) -> str:
-    """Escape what could take over a terminal or forge a line of a log."""
-    return "".join(
+    """Escape what could take over a terminal or forge a line of a log; at most 2,000 long."""
+    escaped = "".join(
         character if character.isprintable() else f"\\u{ord(character):04x}"
         for character in text[:_MAX_MESSAGE]
     )
+    return escaped[:_MAX_MESSAGE]
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:

@@ -75,6 +75,7 @@ class Attempts:
     _started: float
     _chance: Callable[[], float] = random.random
     _made: int = field(default=0, init=False)
+    _limited: int = field(default=0, init=False)
 
     def delay_after(self, error: LumaError, now: float) -> float | None:
         """Return the seconds to wait before the next attempt; None where there is to be none.
@@ -83,7 +84,8 @@ class Attempts:
         """
         limited = isinstance(error, APIError) and error.status == 429
         self._made += 1
-        if not limited and self._made >= self._policy.attempts:
+        self._limited += limited
+        if not limited and self._made - self._limited >= self._policy.attempts:
             return None
         delay = backoff(self._policy, self._made, self._chance)
         asked = error.retry_after if isinstance(error, APIError) else None

@@ -15,7 +15,7 @@ from luma_async.cli.orders import read_orders, sample_orders
 from luma_async.emulator import Emulator
 from luma_async.errors import LumaError
 
-app = App(
+app: App = App(
     name="luma-async",
     version=__version__,
     help="Video generation with Luma Dream Machine on AI/ML API.",

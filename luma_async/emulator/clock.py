@@ -21,7 +21,7 @@ class Clock:
         self._own_source = source
         self._reading: Callable[[], float] | None = None
         self._passed = 0.0
-        self.started_at = started_at or datetime.now(UTC)
+        self.started_at: datetime = started_at or datetime.now(UTC)
 
     def start(self, loop_time: Callable[[], float]) -> None:
         """Let time pass, as read from `loop_time` unless the clock has a source of its own."""

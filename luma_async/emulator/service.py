@@ -38,12 +38,12 @@ class Service:
     """The state of one service and the rules that hold on both hosts."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.settings = settings
         self.clock = clock
-        self.world = World(settings)
-        self.desk = FaultDesk()
-        self.wire = WireLog()
+        self.world: World = World(settings)
+        self.desk: FaultDesk = FaultDesk()
+        self.wire: WireLog = WireLog()
         self.cdn_url = "http://127.0.0.1"
         self._rate = RateLimit(settings.requests_per_second)
         self._secret = hashlib.sha256(f"{settings.seed}:addresses".encode()).digest()
