@@ -65,3 +65,10 @@ def demo(session: nox.Session) -> None:
     """Create, follow and download a few dozen videos on the embedded emulator; no key is needed."""
     install(session)
     session.run("luma-async", "demo", *session.posargs)
+
+
+@nox.session
+def contract(session: nox.Session) -> None:
+    """Let Schemathesis loose on the emulator; `-- --max-examples 1000` makes it a long run."""
+    install(session, "contract")
+    session.run("python", "tests/contract/run.py", *session.posargs)
