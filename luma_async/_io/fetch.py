@@ -43,10 +43,11 @@ class Fetcher:
         Raises:
             LumaError: The last of the failures.
         """
-        attempts = self.attempts()
+        attempts = None
         while True:
             try:
                 async with self._gate.turn(self._gate.free):
+                    attempts = attempts or self.attempts()
                     return read(await self._exchange(request))
             except (RequestError, APIError, ResponseFormatError) as error:
                 failure = error

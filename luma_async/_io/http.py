@@ -203,7 +203,7 @@ class _LastResponse(aiohttp.ClientResponse):
     """The last answer of its connection, whether the server means to close it or not."""
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        cast(ResponseHandler, connection.protocol).force_close()
+        cast("ResponseHandler", connection.protocol).force_close()
         return await super().start(connection)
 
 

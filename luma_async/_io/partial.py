@@ -163,7 +163,8 @@ class PartialFile:
             raise self._refusal(error) from None
 
     def _problem(self) -> str | None:
-        position, names = 0, []
+        position = 0
+        names: list[bytes] = []
         while position < self.size and len(names) < _MOST_BOXES:
             self._file.seek(position)
             head = self._file.read(16)

@@ -70,11 +70,13 @@ class Submitter:
             SubmissionUnknownError: It may have been accepted.
         """
         request = requests.submit(order)
-        attempts = Attempts(self._policy, self._budget, anyio.current_time(), self._chance)
+        attempts = None
         with self.purse.reserve() as reservation:
             while True:
                 key = await self._keyring.key()
                 async with self._gate.turn(self._gate.paid):
+                    # The time spent in the queue is not held against an order.
+                    attempts = attempts or self._attempts()
                     sent_at = datetime.now(UTC)
                     ending = await self._send(order, request, key, reservation)
                 match ending:
@@ -89,6 +91,9 @@ class Submitter:
         """Wait for the paid requests under way; each ends by its own time limit."""
         if self._under_way:
             await asyncio.wait(self._under_way)
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self._policy, self._budget, anyio.current_time(), self._chance)
 
     async def _pause_or_raise(self, error: APIError | ConnectError, attempts: Attempts) -> None:
         delay = None
