@@ -45,12 +45,13 @@ class Fetcher:
         """
         attempts = None
         while True:
-            try:
-                async with self._gate.turn(self._gate.free):
-                    attempts = attempts or self.attempts()
+            async with self._gate.turn(self._gate.free):
+                # The time spent in the queue is not held against a call.
+                attempts = attempts or self.attempts()
+                try:
                     return read(await self._exchange(request))
-            except (RequestError, APIError, ResponseFormatError) as error:
-                failure = error
+                except (RequestError, APIError, ResponseFormatError) as error:
+                    failure = error
             delay = None
             if is_transient(failure):
                 delay = attempts.delay_after(failure, anyio.current_time())
