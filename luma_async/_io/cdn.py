@@ -122,6 +122,10 @@ class Cdn:
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # UnicodeError is what a name that no name server can hold ends in.
             raise TransferError(f"the transfer broke off ({type(error).__name__})") from None
+        except RuntimeError:
+            # It is all that aiohttp says when a session is closed under a transfer.
+            _check_session(self._session)
+            raise
         raise DownloadError(f"the video's address redirects more than {_MAX_HOPS} times")
 
     def _checked(self, address: str) -> str:
