@@ -14,6 +14,7 @@ import aiohttp
 import anyio
 
 from luma_async._io import waiting
+from luma_async._io.cdn import check_session
 from luma_async._io.engine import Engine, Options
 from luma_async._io.fanout import FanOut, Orders
 from luma_async._io.keyring import Keyring, KeySource
@@ -64,12 +65,14 @@ class LumaClient:
         timeouts: How long an attempt may take.
         budget: What may be spent; None spends without limit.
         session: A session of the caller's to send requests through, for a proxy or certificates
-            of its own. It is never closed. While the client is open it has one more trace
-            configuration, by which the client learns whether a paid request has left. Its
-            middlewares see free requests alone, as one that repeats would pay twice.
+            of its own. It is never closed, and must not send an Authorization by itself. While
+            the client is open it has one more trace configuration, by which the client learns
+            whether a paid request has left. Its middlewares see free requests alone, as one
+            that repeats would pay twice.
 
     Raises:
         ConfigurationError: There is no key, or an option cannot work.
+        ClientStateError: The session is closed already.
     """
 
     def __init__(
@@ -87,6 +90,8 @@ class LumaClient:
         if base_url is None:
             found = (os.environ.get(name) for name in BASE_URL_VARIABLES)
             base_url = next((url for url in found if url), DEFAULT_BASE_URL)
+        if session is not None:
+            check_session(session)
         self._base_url = addresses.check_base_url(base_url)
         self._options = Options(
             keyring=Keyring(key_from_environment() if api_key is None else api_key),
@@ -278,7 +283,9 @@ class LumaClient:
         others have been yielded. When the `timeout`, in seconds, is over, `WaitTimeoutError`
         tells what is pending: it still runs and is still paid.
         """
-        targets = tuple(generations_or_ids)
+        targets = generations_or_ids
+        if not isinstance(targets, (str, Generation)):
+            targets = tuple(targets)
         requests.unique_ids(targets)
         seconds = requests.check_timeout(timeout)
         return waiting.as_completed(self._open_engine().tracker, targets, seconds)

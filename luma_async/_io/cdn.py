@@ -100,7 +100,7 @@ class Cdn:
             VideoExpiredError: It is no longer served.
             TransferError: The transfer broke off, or could not begin.
         """
-        _check_session(self._session)
+        check_session(self._session)
         try:
             for _ in range(_MAX_HOPS + 1):
                 url = URL(self._checked(address), encoded=True)
@@ -124,7 +124,7 @@ class Cdn:
             raise TransferError(f"the transfer broke off ({type(error).__name__})") from None
         except RuntimeError:
             # It is all that aiohttp says when a session is closed under a transfer.
-            _check_session(self._session)
+            check_session(self._session)
             raise
         raise DownloadError(f"the video's address redirects more than {_MAX_HOPS} times")
 
@@ -137,7 +137,13 @@ class Cdn:
             raise DownloadError(str(error)) from None
 
 
-def _check_session(session: aiohttp.ClientSession) -> None:
+def check_session(session: aiohttp.ClientSession) -> None:
+    """Refuse a session of the caller's that cannot be used, or would give a key away.
+
+    Raises:
+        ClientStateError: It is closed.
+        ConfigurationError: It sends an Authorization with every request.
+    """
     if session.closed:
         raise ClientStateError("the session was closed")
     if "Authorization" in session.headers:

@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections import Counter
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
 
@@ -167,6 +168,7 @@ class Http:
                 },
                 body=key.scrub_bytes(body),
                 path=request.path,
+                received_at=datetime.now(UTC),
             )
 
     def _timeout(self, request: Request) -> aiohttp.ClientTimeout:

@@ -93,7 +93,8 @@ class Submitter:
             await asyncio.wait(self._under_way)
 
     def _attempts(self) -> Attempts:
-        return Attempts(self._policy, self._budget, anyio.current_time(), self._chance)
+        now = anyio.current_time()
+        return Attempts(self._policy, self._budget, now, self._chance, outlasts_limits=True)
 
     async def _pause_or_raise(self, error: APIError | ConnectError, attempts: Attempts) -> None:
         delay = None

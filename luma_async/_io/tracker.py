@@ -225,7 +225,8 @@ class Tracker:
     def _answered(self, names: Sequence[str], states: States, asked_at: float) -> None:
         now = anyio.current_time()
         _LOG.debug("asked for %d ids, %d answered", len(names), len(states.generations))
-        self.take_in(states.generations)
+        # Where an answer contradicts itself, the video counts.
+        self.take_in(sorted(states.generations, key=lambda one: not one.is_completed))
         absent = set(names).difference(generation.id for generation in states.generations)
         if states.problems:
             # What could not be read may have been one of these.
@@ -260,11 +261,12 @@ class Tracker:
     def _seen(self, generation: Generation, now: float) -> None:
         if (track := self._tracks.get(generation.id)) is None:
             return
+        before = track.progress.latest
         moved = track.progress.seen(generation, now)
         news = News(generation.id, generation)
         self._settle_looks(track, news)
         estimate = generation.estimate_wait_seconds
-        if moved or estimate is not None:
+        if moved or (before is not None and estimate != before.estimate_wait_seconds):
             self._cadence.changed(generation.id, now, estimate=estimate)
         if track.progress.ending is not None:
             self._finish(generation.id, track, now)

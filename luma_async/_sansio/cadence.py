@@ -61,7 +61,7 @@ class Cadence:
         plan = self._plans[name] = _Plan(due=None, expected=_expected(now, estimate))
         # One that was discarded while it was asked for waits for that request to end.
         if name not in self._asked:
-            self._schedule(name, now + self._interval(plan, now))
+            self._schedule(name, now + self._varied(self._interval(plan, now)))
 
     def discard(self, name: str) -> None:
         """Stop asking for an id."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
+from attrs import frozen
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -76,7 +77,7 @@ def structure(payload: object, kind: type[T], *, path: str = "$") -> T:
         return _CONVERTER.structure(payload, kind)
     except ClassValidationError as error:
         problems = transform_error(error, path=path, format_exception=_explain)
-    raise ResponseFormatError(problems)
+    raise ResponseFormatError([problem.replace(" @ ", " at ") for problem in problems])
 
 
 def _explain(error: BaseException, _: type | None) -> str:
@@ -139,6 +140,14 @@ def _moment(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+@frozen
+class _Listed:
+    """A line of the list under the service's own names, so that errors name what was sent."""
+
+    luma_generation_id: str
+    prompt: str | None = None
+
+
 def _make_converter() -> Converter:
     converter = Converter()
     converter.register_structure_hook(str | None, lambda value, _: _optional_text(value))
@@ -165,14 +174,15 @@ def _make_converter() -> Converter:
         return read_generation({**value, "failure_reason": reason, "raw": value}, Generation)
 
     converter.register_structure_hook(Generation, generation)
-    converter.register_structure_hook(
-        GenerationSummary,
-        make_dict_structure_fn(
-            GenerationSummary,
-            converter,
-            id=override(rename="luma_generation_id", struct_hook=lambda value, _: _id(value)),
-        ),
+    read_listed = make_dict_structure_fn(
+        _Listed, converter, luma_generation_id=override(struct_hook=lambda value, _: _id(value))
     )
+
+    def summary(value: Mapping[str, Any], _: object) -> GenerationSummary:
+        listed = read_listed(value, _Listed)
+        return GenerationSummary(id=listed.luma_generation_id, prompt=listed.prompt)
+
+    converter.register_structure_hook(GenerationSummary, summary)
     converter.register_structure_hook(
         UploadedImage,
         make_dict_structure_fn(

@@ -43,6 +43,7 @@ class Answer:
     headers: Mapping[str, str] = field(factory=dict)
     body: bytes = field(repr=False)
     path: str
+    received_at: datetime | None = None
 
     @property
     def request_id(self) -> str | None:
@@ -206,7 +207,7 @@ def refusal(answer: Answer, *, status: int | None = None) -> APIError:
         status=status,
         request_id=printable(request_id) if isinstance(request_id, str) else answer.request_id,
         path=answer.path,
-        retry_after=retry_after(answer.headers),
+        retry_after=retry_after(answer.headers, now=answer.received_at),
     )
 
 
@@ -234,23 +235,22 @@ def printable(text: str) -> str:
     return escaped[:_MAX_MESSAGE]
 
 
-def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+def retry_after(headers: Mapping[str, str], *, now: datetime | None) -> float | None:
     """Read for how many seconds the service asks to be left alone.
 
     ``retry-after-ms`` holds milliseconds, ``Retry-After`` whole seconds or a date (RFC 9110,
-    10.2.3); a date is measured from the answer's own ``Date``, as clocks differ. All that is
-    neither, or not in the future, is taken for no word at all.
+    10.2.3); a date is measured from the answer's own ``Date``, as clocks differ, and from `now`
+    where it has none. All that is neither, or not in the future, is taken for no word at all.
     """
     milliseconds = headers.get("retry-after-ms", "").strip()
-    if _SECONDS.fullmatch(milliseconds):
-        return int(milliseconds) / 1000 or None
+    if _SECONDS.fullmatch(milliseconds) and int(milliseconds):
+        return int(milliseconds) / 1000
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value) or None
-    until = _date(value)
-    if until is None:
+    until, since = _date(value), _date(headers.get("date", "")) or now
+    if until is None or since is None:
         return None
-    since = _date(headers.get("date", "")) or now or datetime.now(UTC)
     seconds = (until - since).total_seconds()
     return seconds if seconds > 0 else None
 

@@ -68,21 +68,23 @@ class RetryBudget:
 
 @define(eq=False)
 class Attempts:
-    """The attempts of one call: says after each failure how long to wait, or to stop."""
+    """The attempts of one call: says after each failure how long to wait, or to stop.
+
+    Where the call is to outlast rate limits, they count as no attempts: the service is well, and
+    says when to come back.
+    """
 
     _policy: RetryPolicy
     _budget: RetryBudget
     _started: float
     _chance: Callable[[], float] = random.random
+    _outlasts_limits: bool = False
     _made: int = field(default=0, init=False)
     _limited: int = field(default=0, init=False)
 
     def delay_after(self, error: LumaError, now: float) -> float | None:
-        """Return the seconds to wait before the next attempt; None where there is to be none.
-
-        Rate limits do not count as attempts: the service is well, and says when to come back.
-        """
-        limited = isinstance(error, APIError) and error.status == 429
+        """Return the seconds to wait before the next attempt; None where there is to be none."""
+        limited = self._outlasts_limits and isinstance(error, APIError) and error.status == 429
         self._made += 1
         self._limited += limited
         if not limited and self._made - self._limited >= self._policy.attempts:

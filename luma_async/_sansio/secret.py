@@ -8,6 +8,8 @@ from luma_async.errors import ConfigurationError
 
 KEY_VARIABLES = ("AIML_API_KEY", "AIMLAPI_API_KEY", "AIMLAPI_KEY")
 _HIDDEN = "[key]"
+# What is shorter is no secret, and might stand in an answer by chance.
+_SHORTEST_SECRET = 8
 
 
 class Secret:
@@ -46,11 +48,15 @@ class Secret:
 
     def scrub(self, text: str) -> str:
         """Hide the key in what the service or a library says."""
-        return text.replace(self._value, _HIDDEN)
+        return text.replace(self._value, _HIDDEN) if self._is_secret else text
 
     def scrub_bytes(self, data: bytes) -> bytes:
         """Hide the key in the body of an answer."""
-        return data.replace(self._value.encode("ascii"), _HIDDEN.encode("ascii"))
+        return data.replace(self._value.encode(), _HIDDEN.encode()) if self._is_secret else data
+
+    @property
+    def _is_secret(self) -> bool:
+        return len(self._value) >= _SHORTEST_SECRET
 
 
 def key_from_environment(environment: Mapping[str, str] = os.environ) -> str:
