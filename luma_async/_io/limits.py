@@ -54,15 +54,15 @@ class Gate:
                 self.in_flight -= 1
 
     async def _wait_until(self, lane: Lane) -> None:
-        while True:
+        held = True
+        while held:
             await self.pause(lane.not_before - anyio.current_time())
             now = anyio.current_time()
             start = max(now, self._next_start)
             self._next_start = start + 1 / self._limits.requests_per_second
             await self.pause(start - now)
             # The lane may have been held meanwhile, by a request that started earlier.
-            if lane.not_before <= anyio.current_time():
-                return
+            held = lane.not_before > anyio.current_time()
 
     def hold(self, lane: Lane, seconds: float) -> None:
         """Let no request of this lane start for so long: one was told to come back later."""

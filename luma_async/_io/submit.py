@@ -21,7 +21,6 @@ from luma_async._sansio.submission import (
     Accepted,
     Ending,
     NotSent,
-    Rejected,
     Unknown,
     judge_answer,
     judge_failure,
@@ -84,8 +83,7 @@ class Submitter:
                         return generation
                     case Unknown():
                         raise _unknown(order, ending, sent_at)
-                    case Rejected(error) | NotSent(error):
-                        await self._pause_or_raise(error, attempts)
+                await self._pause_or_raise(ending.error, attempts)
 
     async def drain(self) -> None:
         """Wait for the paid requests under way; each ends by its own time limit."""
@@ -148,8 +146,6 @@ class Submitter:
             case Unknown():
                 error = _unknown(order, ending, sent_at)
                 self.disclose(Outcome(order=order, error=error), cancellation)
-            case Rejected() | NotSent():
-                """Nothing was paid."""
 
     async def _exchange(self, request: Request, key: Secret, wire: Wire) -> Ending:
         self._budget.deposit()

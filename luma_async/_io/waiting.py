@@ -111,8 +111,8 @@ async def as_completed(
         while (news := await wait.next()) is not None:
             if news.generation is not None:
                 yield news.generation
-            elif news.error is not None:
-                errors.append(news.error)
+            else:
+                errors.append(news.error or unknown_id(news.id))
     if errors:
         raise WaitErrorGroup(f"{len(errors)} generations are not known", errors)
 

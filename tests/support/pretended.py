@@ -1,0 +1,67 @@
+"""A pretended service for the tracker alone: it answers without a wire, in virtual time."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anyio
+
+from luma_async import Generation, Limits, PollPolicy, Video
+from luma_async._io.limits import Gate
+from luma_async._io.tracker import Tracker
+from luma_async._sansio.responses import States
+
+VIDEO = Video(url="https://videos.example/1.mp4")
+
+
+def pending(name: str, **fields: Any) -> Generation:
+    """Make a generation that runs."""
+    return Generation(**{"id": name, "state": "processing", **fields})
+
+
+def completed(name: str, **fields: Any) -> Generation:
+    """Make a generation that has its video."""
+    return Generation(**{"id": name, "state": "completed", "video": VIDEO, **fields})
+
+
+class Pretended:
+    """Answers questions as a test says, and remembers them.
+
+    Attributes:
+        asked: The ids of each request.
+        times: When each was made.
+        tracker: The tracker that asks.
+    """
+
+    def __init__(
+        self,
+        state: Callable[[str, float], Generation | None],
+        *,
+        limits: Limits = Limits(requests_per_second=10_000),  # noqa: B008
+        polling: PollPolicy = PollPolicy(),  # noqa: B008
+        latency: float = 0.05,
+    ) -> None:
+        self._state = state
+        self._latency = latency
+        self.asked: list[tuple[str, ...]] = []
+        self.times: list[float] = []
+        self.failure: Callable[[], BaseException | None] = lambda: None
+        self.shape: Callable[[list[Generation]], Sequence[Generation]] = list
+        self.problems: Sequence[str] = ()
+        self.gate = Gate(limits)
+        self.tracker = Tracker(self.ask, self.gate, limits, polling)
+
+    async def ask(self, names: Sequence[str]) -> States:
+        """Answer one request, after a while."""
+        self.asked.append(tuple(names))
+        self.times.append(anyio.current_time())
+        await anyio.sleep(self._latency)
+        if (error := self.failure()) is not None:
+            raise error
+        now = anyio.current_time()
+        known = [found for name in names if (found := self._state(name, now)) is not None]
+        return States(generations=self.shape(known), problems=self.problems)
+
+
+def done_after(seconds: float) -> Callable[[str, float], Generation]:
+    """Let all generations be done at a time."""
+    return lambda name, now: completed(name) if now >= seconds else pending(name)
