@@ -10,9 +10,7 @@ from luma_async.emulator import Emulator
 
 
 @pytest.fixture
-def _reader(
-    luma_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _reader(luma_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand an example where its reader stands: with a key, a service and an empty folder."""
     monkeypatch.setenv("AIML_API_KEY", "sk-of-a-reader")
     monkeypatch.setenv("AIML_API_BASE", luma_emulator.base_url)

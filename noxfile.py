@@ -21,7 +21,8 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 def install(session: nox.Session, *groups: str) -> None:
     """Install the package with its command line, and what the named dependency groups list."""
-    requirements = [line for group in groups for line in nox.project.dependency_groups(PYPROJECT, group)]
+    listed = (nox.project.dependency_groups(PYPROJECT, group) for group in groups)
+    requirements = [requirement for group in listed for requirement in group]
     session.install("-e.[cli]", *requirements)
 
 

@@ -13,4 +13,4 @@ def main() -> None:
             file=sys.stderr,
         )
         raise SystemExit(2) from None
-    app()
+    app(sys.argv[1:])

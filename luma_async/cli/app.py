@@ -79,6 +79,7 @@ async def demo(
     folder: Path = Path("videos"),
     speed: float = 20.0,
     seed: int = 0,
+    failure_rate: float = 0.0,
 ) -> None:
     """Create, follow and download videos on an emulator of the service. No key, no cost.
 
@@ -96,11 +97,20 @@ async def demo(
         intervals are scaled alike.
     seed
         The same seed gives the same durations.
+    failure_rate
+        The share of generations that fail, from 0 to 1.
     """
     try:
         read = sample_orders if prompts is None else partial(read_orders, prompts)
         orders = await anyio.to_thread.run_sync(read)
-        show = Demo(orders[:count], folder=folder, speed=speed, seed=seed, console=Console())
+        show = Demo(
+            orders[:count],
+            folder=folder,
+            speed=speed,
+            seed=seed,
+            failure_rate=failure_rate,
+            console=Console(),
+        )
         failed = await show.run()
     except (LumaError, OSError, ValueError) as error:
         _leave(str(error))

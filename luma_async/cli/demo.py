@@ -34,6 +34,7 @@ class Demo:
     folder: Path = field(kw_only=True)
     speed: float = field(kw_only=True)
     seed: int = field(kw_only=True)
+    failure_rate: float = field(kw_only=True)
     console: Console = field(kw_only=True)
     _seconds: list[float] = field(factory=list, init=False)
     _ordered: int = field(default=0, init=False)
@@ -52,7 +53,9 @@ class Demo:
         await anyio.Path(self.folder).mkdir(parents=True, exist_ok=True)
         began = anyio.current_time()
         async with (
-            Emulator(time_scale=self.speed, seed=self.seed) as service,
+            Emulator(
+                time_scale=self.speed, seed=self.seed, failure_rate=self.failure_rate
+            ) as service,
             self._client(service.base_url) as luma,
         ):
             live = Live(get_renderable=lambda: self._board(luma), console=self.console)
@@ -122,7 +125,7 @@ class Demo:
 
     def _say(self, problem: str) -> None:
         self._errors.append(problem)
-        self.console.print(problem, markup=False, highlight=False)
+        self.console.print(problem, markup=False, highlight=False, soft_wrap=True)
 
     def _board(self, luma: LumaClient) -> Table:
         now = luma.statistics()

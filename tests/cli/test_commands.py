@@ -1,18 +1,19 @@
 """The commands, run as a person runs them."""
 
-import os
-import signal
-import subprocess
+import io
 import sys
+from functools import partial
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
+from rich.console import Console
 
-from luma_async import LumaClient
+from luma_async import LumaClient, Order, __version__
 from luma_async.cli import main
-from luma_async.cli.app import app
-
-COMMAND = [sys.executable, "-c", "from luma_async.cli import main; main()"]
+from luma_async.cli.app import app, emulator
+from luma_async.cli.demo import Demo
 
 
 def run(*arguments: str) -> int:
@@ -81,20 +82,47 @@ def test_a_mistake_is_answered_in_one_line(
     assert 1 == error.count("\n")
 
 
+def test_the_demonstration_says_which_videos_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failed continuation ends the chain, and is named with the service's reason."""
+    chance = ["--failure-rate", "0.5", "--seed", "4"]
+    assert 1 == run("demo", "--count", "1", "--folder", str(tmp_path), "--speed", "600", *chance)
+    output = capsys.readouterr().out
+    assert "could not be generated" in output
+    assert "2 orders of 2 sent" in output
+    assert ["001.mp4"] == [path.name for path in tmp_path.iterdir()]
+
+
 @pytest.mark.anyio
-async def test_the_emulator_command_serves_until_it_is_interrupted() -> None:
-    """Started in another terminal, it serves programs that know only its address."""
-    process = subprocess.Popen(  # noqa: ASYNC220 - the command is to run beside the test
-        [*COMMAND, "emulator", "--port", "0"], stdout=subprocess.PIPE, text=True
+async def test_where_a_person_watches_the_demonstration_shows_a_live_board(tmp_path: Path) -> None:
+    """In a terminal the counts go up before one's eyes; a bad order does not end the rest."""
+    screen = io.StringIO()
+    show = Demo(
+        [Order("A fox"), Order(" ")],
+        folder=tmp_path,
+        speed=600,
+        seed=0,
+        failure_rate=0,
+        console=Console(file=screen, force_terminal=True, width=100),
     )
-    try:
-        assert process.stdout is not None
-        words = process.stdout.readline().split()
+    assert 1 == await show.run()
+    assert "at the service" in screen.getvalue()
+    assert "user_prompt is empty" in screen.getvalue()
+
+
+@pytest.mark.anyio
+async def test_the_emulator_command_serves_until_it_is_interrupted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Started in another terminal, it serves programs that know only its address."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(emulator, port=0))
+        while not (words := capsys.readouterr().out.split()):
+            await anyio.lowlevel.checkpoint()
         async with LumaClient("any", base_url=words[words.index("at") + 1].rstrip(",")) as luma:
             assert "pending" == (await luma.create("A fox")).state
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        group.cancel_scope.cancel()
 
 
 def test_without_its_extra_the_command_says_what_to_install(
@@ -108,9 +136,12 @@ def test_without_its_extra_the_command_says_what_to_install(
     assert "pip install 'luma-async[cli]'" in capsys.readouterr().err
 
 
-def test_the_command_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_tells_its_version(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A report of a fault can name what was used."""
-    version = subprocess.run(
-        [*COMMAND, "--version"], capture_output=True, check=True, text=True, env={**os.environ}
-    ).stdout
-    assert "0.1.0\n" == version
+    monkeypatch.setattr(sys, "argv", ["luma-async", "--version"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    assert f"{__version__}\n" == capsys.readouterr().out
