@@ -106,7 +106,7 @@ class FanOut:
         except LumaError as error:
             outcome = Outcome(order=order, generation=generation, error=error)
         if generation is not None:
-            del self._running[generation.id]
+            self._running.pop(generation.id, None)
         self._outcomes.put_nowait(outcome)
 
     async def _create(self, order: Order) -> Generation:

@@ -81,5 +81,8 @@ class Gate:
             raise ClientStateError("the client was closed")
 
     def close(self) -> None:
-        """Let nobody pass any more."""
+        """Let nobody pass any more, and let those in the queue know."""
         self._closed.set()
+        for lane in (self.free, self.paid):
+            for _ in range(lane.seats.statistics().tasks_waiting):
+                lane.seats.release()

@@ -91,3 +91,18 @@ async def test_a_request_that_is_given_up_gives_its_seat_back() -> None:
     assert 0 == gate.in_flight
     with anyio.fail_after(1.0):
         await pass_through(gate, gate.free)
+
+
+async def test_p38_those_in_the_queue_hear_at_once_that_the_client_is_closed() -> None:
+    """An order that waits behind one that hangs does not hang with it."""
+    gate = Gate(Limits(concurrent_requests=1))
+    begun = anyio.current_time()
+    first = asyncio.create_task(pass_through(gate, gate.paid, 60.0))
+    await anyio.sleep(1.0)
+    queue = [asyncio.create_task(pass_through(gate, gate.paid)) for _ in range(3)]
+    await anyio.sleep(1.0)
+    gate.close()
+    ends = await asyncio.gather(*queue, return_exceptions=True)
+    assert 2.0 == anyio.current_time() - begun
+    assert [ClientStateError] * 3 == [type(end) for end in ends]
+    assert begun == await first
