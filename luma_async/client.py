@@ -19,6 +19,7 @@ from luma_async._io.engine import Engine, Options
 from luma_async._io.fanout import FanOut, Orders
 from luma_async._io.keyring import Keyring, KeySource
 from luma_async._sansio import addresses, requests
+from luma_async._sansio.progress import has_ended
 from luma_async._sansio.purse import Purse
 from luma_async._sansio.responses import read_summaries, read_upload
 from luma_async._sansio.secret import key_from_environment
@@ -379,7 +380,7 @@ class LumaClient:
         """
         engine = self._open_engine()
         generation = generation_or_id
-        if not isinstance(generation, Generation) or not generation.is_completed:
+        if not isinstance(generation, Generation) or not has_ended(generation):
             generation = await engine.get(requests.id_of(generation))
         return await engine.downloader.download(generation, Path(path), overwrite=overwrite)
 

@@ -124,6 +124,9 @@ class Tracker:
 
     def _join(self, listener: Listener, name: str, known: Generation | None, now: float) -> None:
         track = self._tracks.get(name)
+        if known is not None and known.is_completed:
+            # Its video was not there yet; that is as good as to know nothing.
+            known = None
         if track is None:
             track = self._tracks[name] = _Track(Progress(name, self._policy, known), now)
             self._cadence.add(name, now, estimate=known.estimate_wait_seconds if known else None)

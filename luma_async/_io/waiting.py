@@ -7,6 +7,7 @@ import anyio
 
 from luma_async._io.listeners import Listener, News
 from luma_async._io.tracker import Tracker
+from luma_async._sansio.progress import has_ended
 from luma_async._sansio.requests import id_of, unique_ids
 from luma_async._sansio.responses import unknown_id
 from luma_async.errors import GenerationFailedError, LumaError, WaitErrorGroup, WaitTimeoutError
@@ -25,7 +26,7 @@ class _Wait:
         self._listener = Listener(unique_ids(targets))
         self._known = {one.id: one for one in targets if isinstance(one, Generation)}
         for one in self._known.values():
-            if one.is_done:
+            if has_ended(one):
                 self._listener.settle(News(one.id, one))
 
     @contextmanager
@@ -119,7 +120,7 @@ async def as_completed(
 
 async def watch(tracker: Tracker, target: Target) -> AsyncGenerator[Generation]:
     """Yield a generation at every change of its state, the last one finished."""
-    if isinstance(target, Generation) and target.is_done:
+    if isinstance(target, Generation) and has_ended(target):
         yield target
         return
     known = {target.id: target} if isinstance(target, Generation) else {}

@@ -8,6 +8,12 @@ from luma_async.models import Generation
 from luma_async.settings import PollPolicy
 
 
+def has_ended(generation: Generation) -> bool:
+    """Whether it failed, or was completed and its video is published."""
+    has_video = generation.video is not None and generation.video.address is not None
+    return generation.is_failed or (generation.is_completed and has_video)
+
+
 @define(eq=False)
 class Progress:
     """Follows one generation from answer to answer, until there is an `ending`.
@@ -28,7 +34,7 @@ class Progress:
     def seen(self, generation: Generation, now: float) -> bool:
         """Take in what an answer says; tell whether the generation has moved on."""
         self._missed, self._missing_since = 0, None
-        if generation.is_completed and (generation.video is None or not generation.video.address):
+        if generation.is_completed and not has_ended(generation):
             # The service may say so before the file is published.
             if self._videoless_since is None:
                 self._videoless_since = now
@@ -38,7 +44,7 @@ class Progress:
         self._videoless_since = None
         moved = self.latest is None or self.latest.state != generation.state
         self.latest = generation
-        if generation.is_done:
+        if has_ended(generation):
             self.ending = generation
         return moved
 

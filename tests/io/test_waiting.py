@@ -63,6 +63,16 @@ async def test_nothing_to_wait_for_is_no_request() -> None:
     assert [] == service.asked
 
 
+async def test_s11_a_completed_generation_is_waited_for_until_its_video_is_there() -> None:
+    """Whoever holds one from before its video was published gets the one with the video."""
+    early = completed("ok-5", video=None)
+    service = Pretended(mixed)
+    assert completed("ok-5") == await wait_for_one(service.tracker, early, math.inf)
+    states = [(one.state, one.video) async for one in watch(service.tracker, early)]
+    assert ("completed", completed("ok-5").video) == states[-1]
+    assert None not in [video for state, video in states if state == "completed"]
+
+
 async def test_a_failed_generation_is_raised_with_its_reason() -> None:
     """One wait, one failure, whether it is new or known to have failed."""
     service = Pretended(mixed)
