@@ -135,7 +135,7 @@ class LumaClient:
         are given the time to learn their outcome, at most `Timeouts.paid`. Closing again does
         nothing.
         """
-        if self._engine is not None and not self._closed:
+        if self._engine is not None:
             self._closed = True
             await self._engine.close()
 

@@ -15,6 +15,7 @@ from attrs import define, field
 
 from luma_async._io.cdn import Cdn, TransferError
 from luma_async._io.limits import Gate
+from luma_async._io.outlast import outlast
 from luma_async._io.partial import PartialFile, strong
 from luma_async._sansio.retry import backoff
 from luma_async.errors import DownloadError, VideoExpiredError
@@ -162,17 +163,10 @@ class _Pace:
 async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do blocking work in a thread, to its end even where the caller is cancelled meanwhile.
 
-    If the caller left, the thread would go on at a file that is being closed. anyio's threads
-    hold off a cancellation by anyio, though not one by asyncio.
+    If the caller left, the thread would go on at a file that is being closed.
     """
     future = asyncio.get_running_loop().run_in_executor(None, partial(work, *args, **kwargs))
-    cancellation = None
-    with anyio.CancelScope(shield=True):
-        while not future.done():
-            try:
-                await asyncio.wait([future])
-            except asyncio.CancelledError as error:
-                cancellation = error
+    cancellation = await outlast(future)
     if cancellation is None:
         return future.result()
     future.exception()  # or asyncio would report that nobody looked at it

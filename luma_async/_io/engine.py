@@ -4,7 +4,6 @@ import asyncio
 from statistics import median, quantiles
 
 import aiohttp
-import anyio
 from attrs import define, field
 
 from luma_async._io.cdn import Cdn
@@ -14,6 +13,7 @@ from luma_async._io.http import Http
 from luma_async._io.keyring import Keyring
 from luma_async._io.limits import Gate
 from luma_async._io.listeners import Look
+from luma_async._io.outlast import outlast
 from luma_async._io.submit import Submitter
 from luma_async._io.tracker import Tracker
 from luma_async._io.waiting import wait_for_one
@@ -53,6 +53,7 @@ class Engine:
     submitter: Submitter = field(init=False)
     tracker: Tracker = field(init=False)
     downloader: Downloader = field(init=False)
+    _closing: "asyncio.Task[None] | None" = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         options, timeouts = self._options, self._options.timeouts
@@ -108,11 +109,7 @@ class Engine:
         sent = {**self.http.sent, "download": self.cdn.requests}
         durations = [*self.tracker.durations]
         # Two points are the least that a quantile can be taken of.
-        deciles = (
-            quantiles(durations * 2 if len(durations) == 1 else durations, n=10)
-            if durations
-            else []
-        )
+        deciles = quantiles(durations * 2, n=10, method="inclusive") if durations else [None]
         return Statistics(
             requests={route: count for route, count in sent.items() if count},
             ids_asked=self.fetcher.ids_asked,
@@ -120,18 +117,25 @@ class Engine:
             in_flight=self.gate.in_flight,
             tokens_spent=self._purse.spent,
             median_seconds=median(durations) if durations else None,
-            p90_seconds=deciles[-1] if deciles else None,
+            p90_seconds=deciles[-1],
         )
 
     async def close(self) -> None:
-        """End everything; paid requests under way are given the time to tell how they ended."""
-        with anyio.CancelScope(shield=True):
-            await self.tracker.close()
-        self.gate.close()
-        self.http.cancel_free()
+        """End everything; paid requests under way are given the time to tell how they ended.
+
+        It goes on to its end whatever becomes of the caller, and ends once for all who call it.
+        """
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="luma_async close")
+        if (cancellation := await outlast(self._closing)) is not None:
+            raise cancellation
+
+    async def _close(self) -> None:
         try:
+            await self.tracker.close()
+            self.gate.close()
+            self.http.cancel_free()
             await self.submitter.drain()
         finally:
-            with anyio.CancelScope(shield=True):
-                await self.http.close()
-                await self.cdn.close()
+            await self.http.close()
+            await self.cdn.close()

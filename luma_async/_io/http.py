@@ -48,11 +48,14 @@ _TLS_ERRORS = (
 class Wire:
     """What is known of one exchange from outside: how often its request went out.
 
-    It is 0 as long as no byte was given to a connection. It can exceed 1, as aiohttp sends a
-    GET again by itself when a kept connection turns out to be dead.
+    Attributes:
+        sent: 0 as long as no byte was given to a connection. It can exceed 1, as aiohttp sends
+            a GET again by itself when a kept connection turns out to be dead.
+        once: Whether a second time is to be prevented, whoever tries it.
     """
 
     sent: int = 0
+    once: bool = False
 
 
 _WIRE: ContextVar[tuple["Http", Wire] | None] = ContextVar("luma_async_wire", default=None)
@@ -97,6 +100,9 @@ class Http:
         # aiohttp calls this just before it hands the first byte of a request to the connection.
         owner, wire = _WIRE.get() or (None, None)
         if owner is self and wire is not None:
+            if wire.once and wire.sent:
+                # A session of the caller's may be of a kind that repeats by itself.
+                raise RuntimeError("a paid request is sent once")
             wire.sent += 1
 
     async def close(self) -> None:
@@ -122,6 +128,8 @@ class Http:
             ClientStateError: The client was closed during a free request.
         """
         wire = wire or Wire()
+        if self._session.closed:
+            raise ClientStateError("the session of the client was closed")
         failure: Exception
         with anyio.CancelScope() as scope:
             if not request.is_paid:

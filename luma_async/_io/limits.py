@@ -31,6 +31,7 @@ class Gate:
     free: Lane = field(init=False)
     paid: Lane = field(init=False)
     in_flight: int = field(default=0, init=False)
+    _turnstile: anyio.Lock = field(factory=anyio.Lock, init=False)
     _next_start: float = field(default=0.0, init=False)
     _closed: anyio.Event = field(factory=anyio.Event, init=False)
 
@@ -54,15 +55,18 @@ class Gate:
                 self.in_flight -= 1
 
     async def _wait_until(self, lane: Lane) -> None:
-        held = True
-        while held:
+        started = False
+        while not started:
             await self.pause(lane.not_before - anyio.current_time())
-            now = anyio.current_time()
-            start = max(now, self._next_start)
-            self._next_start = start + 1 / self._limits.requests_per_second
-            await self.pause(start - now)
-            # The lane may have been held meanwhile, by a request that started earlier.
-            held = lane.not_before > anyio.current_time()
+            # A lock lets them through in the order in which they came, and a start is claimed
+            # only when it is made, so that one who gives up takes nobody's place.
+            async with self._turnstile:
+                await self.pause(self._next_start - anyio.current_time())
+                now = anyio.current_time()
+                # The lane may have been held meanwhile, by a request that started earlier.
+                if started := lane.not_before <= now:
+                    pace = 1 / self._limits.requests_per_second
+                    self._next_start = max(now, self._next_start) + pace
 
     def hold(self, lane: Lane, seconds: float) -> None:
         """Let no request of this lane start for so long: one was told to come back later."""

@@ -12,21 +12,22 @@ from attrs import define, field
 from luma_async._io.http import Http, Wire
 from luma_async._io.keyring import Keyring
 from luma_async._io.limits import Gate
+from luma_async._io.outlast import outlast
 from luma_async._sansio import requests
 from luma_async._sansio.purse import Purse, Reservation
 from luma_async._sansio.requests import Request
-from luma_async._sansio.retry import Attempts, RetryBudget, is_proven_unpaid
+from luma_async._sansio.retry import Attempts, RetryBudget
 from luma_async._sansio.secret import Secret
 from luma_async._sansio.submission import (
     Accepted,
     Ending,
     NotSent,
+    Rejected,
     Unknown,
     judge_answer,
     judge_failure,
 )
 from luma_async.errors import (
-    APIError,
     ConnectError,
     RequestError,
     ResponseFormatError,
@@ -83,7 +84,7 @@ class Submitter:
                         return generation
                     case Unknown():
                         raise _unknown(order, ending, sent_at)
-                await self._pause_or_raise(ending.error, attempts)
+                await self._pause_or_raise(ending, attempts)
 
     async def drain(self) -> None:
         """Wait for the paid requests under way; each ends by its own time limit."""
@@ -94,13 +95,13 @@ class Submitter:
         now = anyio.current_time()
         return Attempts(self._policy, self._budget, now, self._chance, outlasts_limits=True)
 
-    async def _pause_or_raise(self, error: APIError | ConnectError, attempts: Attempts) -> None:
+    async def _pause_or_raise(self, ending: Rejected | NotSent, attempts: Attempts) -> None:
         delay = None
-        if is_proven_unpaid(error):
-            delay = attempts.delay_after(error, anyio.current_time())
+        if ending.repeatable:
+            delay = attempts.delay_after(ending.error, anyio.current_time())
         if delay is None:
-            raise error
-        if isinstance(error, APIError):
+            raise ending.error
+        if isinstance(ending, Rejected):
             # One order was told to come back later; the others would be told the same.
             self._gate.hold(self._gate.paid, delay)
         else:
@@ -116,7 +117,7 @@ class Submitter:
         so that the caller's cancellation is held back until it is there, at most for
         `Timeouts.paid`.
         """
-        wire = Wire()
+        wire = Wire(once=True)
         sent_at = datetime.now(UTC)
         task = asyncio.create_task(
             self._exchange(request, key, wire), name=f"luma_async {request.route}"
@@ -128,7 +129,7 @@ class Submitter:
         except asyncio.CancelledError as cancellation:
             if not wire.sent:
                 task.cancel()
-            await _outlast(task)
+            await outlast(task)
             # Without a result nothing was sent.
             if not task.cancelled() and task.exception() is None:
                 _book(task.result(), reservation)
@@ -187,13 +188,3 @@ def _unknown(order: Order, ending: Unknown, sent_at: datetime) -> SubmissionUnkn
         status=ending.status,
         request_id=ending.request_id,
     )
-
-
-async def _outlast(task: "asyncio.Task[Ending]") -> None:
-    """Wait for a task through every further cancellation; the one under way is enough."""
-    with anyio.CancelScope(shield=True):
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:
-                continue

@@ -27,6 +27,7 @@ from luma_async._io.listeners import Listener, Look, News, own
 from luma_async._sansio.cadence import Cadence
 from luma_async._sansio.progress import Progress
 from luma_async._sansio.responses import States
+from luma_async._sansio.retry import blames_content
 from luma_async.errors import (
     APIError,
     ClientStateError,
@@ -70,7 +71,9 @@ class Tracker:
     durations: deque[float] = field(factory=lambda: deque(maxlen=_REMEMBERED_DURATIONS), init=False)
     _cadence: Cadence = field(init=False)
     _tracks: dict[str, _Track] = field(factory=dict, init=False)
-    _timer: asyncio.TimerHandle | None = field(default=None, init=False)
+    _timer: asyncio.Handle | None = field(default=None, init=False)
+    # Not every loop's handle can tell it.
+    _timer_due: float = field(default=0.0, init=False)
     _requests: set["asyncio.Task[None]"] = field(factory=set, init=False)
     _chooser: "asyncio.Task[None] | None" = field(default=None, init=False)
     _closed: bool = field(default=False, init=False)
@@ -93,14 +96,14 @@ class Tracker:
             listener: Whom to tell.
             known: What the caller knows of them already, by id.
         """
-        if self._closed:
-            listener.fail(_closed())
-        else:
-            now = anyio.current_time()
-            for name in listener.pending:
-                self._join(listener, name, known.get(name), now)
-            self._arm()
+        now = anyio.current_time()
         try:
+            if self._closed:
+                listener.fail(_closed())
+            else:
+                for name in listener.pending:
+                    self._join(listener, name, known.get(name), now)
+                self._arm()
             yield listener
         finally:
             for name in listener.pending:
@@ -163,9 +166,10 @@ class Tracker:
         busy = len(self._requests) >= self._limits.concurrent_requests
         if due is None or busy or self._closed or self._chooser is not None:
             return
-        if self._timer is not None and self._timer.when() <= due:
+        if self._timer is not None and self._timer_due <= due:
             return
         self._disarm()
+        self._timer_due = due
         self._timer = asyncio.get_running_loop().call_at(due, self._start)
 
     def _disarm(self) -> None:
@@ -210,20 +214,22 @@ class Tracker:
             if not names:
                 return
             try:
-                states = await self._ask(names)
-            except NotFoundError as error:
-                if len(names) == 1:
-                    self._answered(names, States(generations=()), asked_at)
-                else:
-                    self._failed(names, error, asked_at)
+                states = await self._states_of(names)
+                self._answered(names, states, asked_at)
             except LumaError as error:
                 self._failed(names, error, asked_at)
             except BaseException:
                 # Cancelled by somebody, or a mistake of ours: they are to be asked for again.
                 self._cadence.failed(names, asked_at=asked_at, now=anyio.current_time())
                 raise
-            else:
-                self._answered(names, states, asked_at)
+
+    async def _states_of(self, names: Sequence[str]) -> States:
+        try:
+            return await self._ask(names)
+        except NotFoundError:
+            if len(names) > 1:
+                raise
+            return States(generations=())
 
     def _answered(self, names: Sequence[str], states: States, asked_at: float) -> None:
         now = anyio.current_time()
@@ -242,15 +248,19 @@ class Tracker:
         self._cadence.answered(names, now)
 
     def _failed(self, names: Sequence[str], error: LumaError, asked_at: float) -> None:
-        _LOG.warning("asked for %d ids in vain: %s", len(names), error)
         self._cadence.failed(
             names,
             asked_at=asked_at,
             now=anyio.current_time(),
             limited=isinstance(error, RateLimitError),
+            spoiled=blames_content(error),
             retry_after=error.retry_after if isinstance(error, APIError) else None,
         )
         self._looks_failed(names, error, asked_at)
+        if isinstance(error, ClientStateError):
+            # The caller's session is closed, and will not open again.
+            self._fail_all(error)
+        _LOG.warning("asked for %d ids in vain: %s", len(names), error)
 
     def _looks_failed(self, names: Iterable[str], error: LumaError, asked_at: float) -> None:
         now = anyio.current_time()

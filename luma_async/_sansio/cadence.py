@@ -8,7 +8,11 @@ an id that is not finished becomes due again after its interval:
 * from then on: a share (`PollPolicy.growth`) of the time for which nothing has changed.
 
 Both are kept between `PollPolicy.min_interval` and `PollPolicy.max_interval`, vary by
-`PollPolicy.jitter`, and are stretched while the service asks for fewer requests.
+`PollPolicy.jitter`, and are stretched while the service asks for fewer requests, to twice the
+longest at most.
+
+A request that fails twice for what it holds may have one id that spoils it for the others. Its ids
+are then asked for in halves, and halves of halves, until that one is alone.
 """
 
 import heapq
@@ -21,7 +25,8 @@ from attrs import define, field
 from luma_async.settings import PollPolicy
 
 _MAX_STRETCH = 8.0
-_RECOVERY = 0.9
+_RECOVERY = 0.5
+_ALIKE = 2
 _LONGEST_REST = 120.0
 
 
@@ -32,10 +37,14 @@ class _Plan:
     Attributes:
         due: When to ask for it; None while it is being asked for.
         expected: When it is, or was, expected to change.
+        most: How many ids a request with this one may hold.
+        spoiled: How many requests in a row failed for what they held, this id included.
     """
 
     due: float | None
     expected: float
+    most: int
+    spoiled: int = 0
 
 
 @define(eq=False)
@@ -58,7 +67,9 @@ class Cadence:
 
     def add(self, name: str, now: float, *, estimate: float | None = None) -> None:
         """Begin to ask for an id that is not asked for yet."""
-        plan = self._plans[name] = _Plan(due=None, expected=_expected(now, estimate))
+        plan = self._plans[name] = _Plan(
+            due=None, expected=_expected(now, estimate), most=self._ids_per_request
+        )
         # One that was discarded while it was asked for waits for that request to end.
         if name not in self._asked:
             self._schedule(name, now + self._varied(self._interval(plan, now)))
@@ -76,8 +87,7 @@ class Cadence:
 
     def next_request(self) -> float | None:
         """Return the time of the next request; None where nothing is to be asked for."""
-        while self._queue and not self._is_current(self._queue[0]):
-            heapq.heappop(self._queue)
+        self._drop_outdated()
         # While the service fails, one request at a time looks whether it is back.
         if not self._queue or (self._pause and self._requests):
             return None
@@ -92,11 +102,15 @@ class Cadence:
         if due is None or due > now:
             return []
         names: list[str] = []
-        while self._queue and len(names) < self._ids_per_request:
-            entry = heapq.heappop(self._queue)
-            if self._is_current(entry):
-                names.append(entry[2])
-                self._plans[entry[2]].due = None
+        most = self._ids_per_request
+        while self._queue:
+            name = self._queue[0][2]
+            most = min(most, self._plans[name].most)
+            if len(names) >= most:
+                break
+            names.append(name)
+            self._plans[name].due = None
+            self._drop_outdated()
         self._asked.update(names)
         self._requests += 1
         return names
@@ -111,6 +125,9 @@ class Cadence:
         self._requests -= 1
         self._pause = 0.0
         self._stretch = max(1.0, self._stretch * _RECOVERY)
+        for name in names:
+            if (plan := self._plans.get(name)) is not None:
+                plan.most, plan.spoiled = self._ids_per_request, 0
         self._schedule_again(names, now)
 
     def failed(
@@ -120,6 +137,7 @@ class Cadence:
         asked_at: float,
         now: float,
         limited: bool = False,
+        spoiled: bool = False,
         retry_after: float | None = None,
     ) -> None:
         """End a request that was not answered, and slow down.
@@ -131,6 +149,7 @@ class Cadence:
                 client down once.
             now: The time.
             limited: Whether the service asked for fewer requests.
+            spoiled: Whether what the request held may be why it failed.
             retry_after: The seconds for which it asked for none; two minutes are granted.
         """
         self._requests -= 1
@@ -142,7 +161,22 @@ class Cadence:
                 self._stretch = min(2 * self._stretch, _MAX_STRETCH)
         wait = max(self._varied(self._pause), min(retry_after or 0.0, _LONGEST_REST))
         self._not_before = max(self._not_before, now + wait)
+        if spoiled:
+            self._split(names, now)
         self._schedule_again(names, now)
+
+    def _split(self, names: Collection[str], now: float) -> None:
+        """Ask for ids in smaller company, and soon, if their request failed twice alike."""
+        for name in names:
+            if (plan := self._plans.get(name)) is not None:
+                plan.spoiled += 1
+                if plan.spoiled >= _ALIKE and len(names) > 1:
+                    plan.most = (len(names) + 1) // 2
+                    self._schedule(name, now)
+
+    def _drop_outdated(self) -> None:
+        while self._queue and not self._is_current(self._queue[0]):
+            heapq.heappop(self._queue)
 
     def _schedule_again(self, names: Collection[str], now: float) -> None:
         vary = self._varied(1.0)
@@ -163,7 +197,7 @@ class Cadence:
         left = plan.expected - now
         interval = left if left > 0 else -left * self._policy.growth
         shortest, longest = self._policy.min_interval, self._policy.max_interval
-        return self._stretch * min(max(interval, shortest), longest)
+        return min(self._stretch * min(max(interval, shortest), longest), 2 * longest)
 
     def _varied(self, seconds: float) -> float:
         return seconds * (1 + self._policy.jitter * (2 * self._chance() - 1))

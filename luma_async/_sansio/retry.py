@@ -27,11 +27,12 @@ def is_transient(error: LumaError) -> bool:
     return isinstance(error, (RequestError, ResponseFormatError))
 
 
-def is_proven_unpaid(error: LumaError) -> bool:
-    """Whether a paid request that was refused so may be repeated at all."""
-    if isinstance(error, ConnectError):
-        return error.retryable
-    return isinstance(error, APIError) and error.status in (425, 429)
+def blames_content(error: LumaError) -> bool:
+    """Whether what a request held, and not the state of the service, may be why it failed.
+
+    That includes 500, which is how a service ends that chokes on one of many ids.
+    """
+    return isinstance(error, APIError) and error.status in (400, 404, 413, 414, 422, 500)
 
 
 @define(eq=False)

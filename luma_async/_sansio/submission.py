@@ -6,7 +6,7 @@ to have been accepted; whatever does not fit is unknown, and unknown is never se
 
 from attrs import frozen
 
-from luma_async._sansio.responses import Answer, read_receipt, refusal
+from luma_async._sansio.responses import Answer, excerpt, read_receipt, refusal
 from luma_async.errors import APIError, ConnectError, RequestError, ResponseFormatError
 from luma_async.models import Generation
 
@@ -15,6 +15,8 @@ REFUSING = frozenset(
 )
 """The statuses that say: this was not accepted. Others leave it open, 408, 409 and 5xx above all:
 what answers may be a proxy, after the service has taken the order."""
+
+_LIMITS = frozenset({425, 429})
 
 
 @frozen
@@ -29,6 +31,7 @@ class Rejected:
     """The service said no; nothing was paid."""
 
     error: APIError
+    repeatable: bool
 
 
 @frozen
@@ -36,6 +39,11 @@ class NotSent:
     """No byte reached the service; nothing was paid."""
 
     error: ConnectError
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether another attempt may fare better."""
+        return self.error.retryable
 
 
 @frozen
@@ -58,11 +66,15 @@ def judge_answer(answer: Answer) -> Ending:
         except APIError as error:
             refused = error
         except ResponseFormatError as error:
-            return Unknown(str(error), answer.status, answer.request_id)
+            # What could not be read may hold the id all the same, for a person to find.
+            reason = f"{error}; the answer begins {excerpt(answer.body)!r}"
+            return Unknown(reason, answer.status, answer.request_id)
     else:
         refused = refusal(answer)
     if refused.status in REFUSING:
-        return Rejected(refused)
+        # A limit that is told under the status of a success is believed, but not enough to order
+        # again.
+        return Rejected(refused, repeatable=answer.status in _LIMITS)
     return Unknown(str(refused), refused.status, refused.request_id)
 
 

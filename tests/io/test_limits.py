@@ -4,6 +4,7 @@ import asyncio
 from itertools import pairwise
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from luma_async import ClientStateError, Limits
@@ -106,3 +107,27 @@ async def test_p38_those_in_the_queue_hear_at_once_that_the_client_is_closed() -
     assert 2.0 == anyio.current_time() - begun
     assert [ClientStateError] * 3 == [type(end) for end in ends]
     assert begun == await first
+
+
+async def test_those_who_give_up_take_nobody_s_place() -> None:
+    """Twenty questions with a short deadline do not delay the next one by twenty places."""
+    gate = Gate(Limits(requests_per_second=1, concurrent_requests=100))
+    await pass_through(gate, gate.free)
+    begun = anyio.current_time()
+    for _ in range(20):
+        with anyio.move_on_after(0.01):
+            await pass_through(gate, gate.free)
+    assert await pass_through(gate, gate.free) - begun <= 1.0
+
+
+async def test_a_question_is_not_overtaken_by_orders_that_came_later() -> None:
+    """However many orders crowd at the gate, each takes its turn."""
+    gate = Gate(Limits(concurrent_requests=50))
+    orders = [asyncio.create_task(pass_through(gate, gate.paid)) for _ in range(20)]
+    await anyio.sleep(0.05)
+    question = asyncio.create_task(pass_through(gate, gate.free))
+    await anyio.lowlevel.checkpoint()
+    orders += [asyncio.create_task(pass_through(gate, gate.paid)) for _ in range(20)]
+    starts = await asyncio.gather(*orders)
+    asked = await question
+    assert 20 == sum(start < asked for start in starts)

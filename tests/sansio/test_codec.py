@@ -85,7 +85,6 @@ def test_a_recorded_upload_is_read() -> None:
         pytest.param(b"-Infinity", "-Infinity is no JSON number at $", id="B03 -Infinity"),
         pytest.param(b'{"id": "a", "id": "b"}', "a key occurs twice at $", id="B04 id twice"),
         pytest.param(b'[{"a": {"s": 1, "\\u0073": 2}}]', "a key occurs twice at $", id="B04 deep"),
-        pytest.param(b"[" * 2_000, "nested too deeply at $", id="B05 2,000"),
         pytest.param(b"[" * 200_000, "nested too deeply at $", id="B05 200,000"),
         pytest.param(b'{"a":' * 200_000, "nested too deeply at $", id="B05 200,000 objects"),
         pytest.param(b"1" * 5_000, "expected JSON at $", id="B06 5,000 digits"),

@@ -9,7 +9,7 @@ from luma_async._sansio.retry import (
     Attempts,
     RetryBudget,
     backoff,
-    is_proven_unpaid,
+    blames_content,
     is_transient,
 )
 from luma_async.errors import (
@@ -74,27 +74,13 @@ def test_a_free_request_is_repeated_where_that_may_help(error: LumaError, *, aga
     assert again == is_transient(error)
 
 
-@pytest.mark.parametrize(
-    ("error", "again"),
-    [
-        pytest.param(ConnectError("refused"), True, id="N01 refused"),
-        pytest.param(ConnectError("untrusted", retryable=False), False, id="N07 certificate"),
-        pytest.param(limited(), True, id="H25 429"),
-        pytest.param(APIError("x", status=425), True, id="H24 425"),
-        pytest.param(RequestTimeoutError("late"), False, id="N20 no answer"),
-        pytest.param(BROKEN, False, id="N13 cut"),
-        pytest.param(ResponseFormatError(["expected JSON at $"]), False, id="H39 HTML"),
-        *(
-            pytest.param(APIError("x", status=status), False, id=f"H33 {status}")
-            for status in (400, 403, 408, 409, 500, 502, 503, 504)
-        ),
-    ],
-)
-def test_a_paid_request_is_repeated_only_where_nothing_was_paid(
-    error: LumaError, *, again: bool
-) -> None:
-    """I5: no connection, 425 and 429, and nothing else."""
-    assert again == is_proven_unpaid(error)
+@pytest.mark.parametrize("status", [400, 404, 413, 414, 422, 500])
+def test_s16_one_of_many_ids_may_be_why_a_request_fails(status: int) -> None:
+    """What a proxy or the network says is no fault of an id."""
+    assert blames_content(APIError("x", status=status))
+    assert not blames_content(BROKEN)
+    assert not blames_content(limited())
+    assert not blames_content(ServerError("x", status=503))
 
 
 def test_the_delay_doubles_up_to_its_bound() -> None:
