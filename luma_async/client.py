@@ -91,7 +91,14 @@ class LumaClient:
         if base_url is None:
             found = (os.environ.get(name) for name in BASE_URL_VARIABLES)
             base_url = next((url for url in found if url), DEFAULT_BASE_URL)
+        requests.check_kind(limits, Limits, what="limits")
+        requests.check_kind(polling, PollPolicy, what="polling")
+        requests.check_kind(retries, RetryPolicy, what="retries")
+        requests.check_kind(timeouts, Timeouts, what="timeouts")
+        if budget is not None:
+            requests.check_kind(budget, Budget, what="budget")
         if session is not None:
+            requests.check_kind(session, aiohttp.ClientSession, what="session")
             check_session(session)
         self._base_url = addresses.check_base_url(base_url)
         self._options = Options(
@@ -148,7 +155,7 @@ class LumaClient:
         image_url: str | None = None,
         image_end_url: str | None = None,
     ) -> Generation:
-        """Order a video. This costs 500,000 tokens (0.25 US dollars) if it succeeds.
+        """Order a video. It costs 500,000 tokens (0.25 US dollars) once it is accepted.
 
         The request is sent once. It is sent again only where it is proven that it was not
         accepted: no connection came about, or the service answered 429 or 425. If the caller is
@@ -203,16 +210,16 @@ class LumaClient:
         )
         return await self._open_engine().submitter.submit(order)
 
-    async def get(self, id: str) -> Generation:  # noqa: A002 - the service's own name
+    async def get(self, id: Generation | str) -> Generation:  # noqa: A002 - the service's name
         """Ask for the state of one generation now. Free, and retried.
 
         Raises:
             NotFoundError: The service does not know it; a new one may take it a moment to find.
             LumaError: The last failure, when retrying did not help.
         """
-        return await self._open_engine().get(requests.check_id(id))
+        return await self._open_engine().get(requests.id_of(id))
 
-    async def get_many(self, ids: Iterable[str]) -> dict[str, Generation]:
+    async def get_many(self, ids: Iterable[Generation | str]) -> dict[str, Generation]:
         """Ask for the state of any number of generations now. Free, and retried.
 
         They are asked for together, `Limits.ids_per_request` at a time, and with those that are
@@ -223,7 +230,7 @@ class LumaClient:
             absent. No ids make no request.
         """
         engine = self._open_engine()
-        return await engine.get_many(requests.unique_ids(ids))
+        return await engine.get_many(requests.unique_ids(requests.check_targets(ids)))
 
     async def list(self) -> builtins.list[GenerationSummary]:
         """Return all generations of the account. Free, and retried."""
@@ -273,7 +280,9 @@ class LumaClient:
         seconds = requests.check_timeout(timeout)
         if isinstance(generation_or_id, (str, Generation)):
             return await waiting.wait_for_one(tracker, generation_or_id, seconds)
-        return await waiting.wait_for_list(tracker, tuple(generation_or_id), seconds)
+        return await waiting.wait_for_list(
+            tracker, requests.check_targets(generation_or_id), seconds
+        )
 
     def as_completed(
         self, generations_or_ids: Iterable[Generation | str], *, timeout: float | None = None
@@ -284,10 +293,7 @@ class LumaClient:
         others have been yielded. When the `timeout`, in seconds, is over, `WaitTimeoutError`
         tells what is pending: it still runs and is still paid.
         """
-        targets = generations_or_ids
-        if not isinstance(targets, (str, Generation)):
-            targets = tuple(targets)
-        requests.unique_ids(targets)
+        targets = requests.check_targets(generations_or_ids)
         seconds = requests.check_timeout(timeout)
         return waiting.as_completed(self._open_engine().tracker, targets, seconds)
 
@@ -347,6 +353,7 @@ class LumaClient:
             max_in_flight: The generations that run at the service at once; None does not bound
                 them. Creates are bounded by `Limits.concurrent_requests` in any case.
         """
+        requests.check_many(orders)
         requests.check_max_in_flight(max_in_flight)
         return FanOut(
             self._open_engine(),

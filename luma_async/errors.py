@@ -158,8 +158,7 @@ class PermissionDeniedError(APIError):
 class NotFoundError(APIError):
     """The service does not know what was asked for (404).
 
-    A generation that stays missing from the answers raises this error as well, after a grace
-    (see `PollPolicy`), since the service may need a moment before it finds a new one.
+    So ends the wait for one that stays missing from the answers, after a grace (`PollPolicy`).
     """
 
 
@@ -304,7 +303,13 @@ class WaitErrorGroup(LumaError, ExceptionGroup[LumaError]):  # noqa: N818 - as E
 
 
 class DownloadError(LumaError):
-    """A video could not be fetched or stored; it is paid and can be downloaded again."""
+    """A video could not be fetched or stored; it is paid and can be downloaded again.
+
+    Attributes:
+        generation_id: Which one; None where that was not known yet.
+    """
+
+    generation_id: str | None = None
 
 
 class VideoExpiredError(DownloadError):

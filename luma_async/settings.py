@@ -105,10 +105,10 @@ class PollPolicy:
     """How often the client asks whether a generation is finished.
 
     While the service estimates that a generation takes longer, the client waits for that time to
-    pass. From then on the interval grows with the time for which nothing has changed, so that
-    the delay of the news stays in proportion to the wait. While the service answers 429 all
-    intervals are stretched, while it fails only one request at a time looks whether it is back;
-    both recover with the answers.
+    pass, at most `max_interval`. From then on the interval grows with the time for which nothing
+    has changed, so that the delay of the news stays in proportion to the wait. While the service
+    answers 429 all intervals are stretched, while it fails only one request at a time looks whether
+    it is back; both recover with the answers.
 
     Attributes:
         min_interval: The shortest time between two questions for one id, in seconds. An id is

@@ -146,7 +146,7 @@ def check_session(session: aiohttp.ClientSession) -> None:
     """
     if session.closed:
         raise ClientStateError("the session was closed")
-    if "Authorization" in session.headers:
+    if "Authorization" in session.headers or session.auth is not None:
         raise ConfigurationError(
             "the session given to the client sends an Authorization of its own with every "
             "request; the video's host must not see it, so that nothing was sent"

@@ -60,6 +60,10 @@ class Downloader:
                 await _in_thread(part.open)
                 await self._fill(part, generation)
                 await _in_thread(part.publish)
+            except DownloadError as error:
+                error.generation_id = generation.id
+                error.add_note(f"Generation {generation.id} is paid, and can be downloaded again.")
+                raise
             finally:
                 await _in_thread(part.close)
         return target

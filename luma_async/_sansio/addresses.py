@@ -40,7 +40,9 @@ def split(url: object, *, what: str) -> SplitResult:
     except ValueError:
         raise ConfigurationError(f"{what}: not a web address") from None
     if parts.scheme not in ("http", "https"):
-        raise ConfigurationError(f"{what}: expected an address that begins with https://")
+        raise ConfigurationError(
+            f"{what}: expected an address that begins with https:// or http://"
+        )
     if "@" in parts.netloc:
         raise ConfigurationError(f"{what}: a user name or password does not belong in it")
     if not _AUTHORITY.fullmatch(parts.netloc) or (":" in host and literal(host) is None):

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Literal, get_args
 from urllib.parse import quote, urlencode
 
@@ -151,14 +151,24 @@ def id_of(target: Generation | str) -> str:
     return check_id(target.id if isinstance(target, Generation) else target)
 
 
-def unique_ids(targets: Iterable[Generation | str]) -> list[str]:
-    """Name many generations, each once, in the order given.
+def check_targets(targets: Iterable[Generation | str]) -> tuple[Generation | str, ...]:
+    """Pass many generations or ids, in the order given.
 
     Raises:
         ConfigurationError: One of them is no generation and no id, or a single one was given.
     """
-    if isinstance(targets, (str, Generation)):
-        raise ConfigurationError(f"expected many generations or ids, not the one {targets!r}")
+    if isinstance(targets, (str, Generation)) or not isinstance(targets, Iterable):
+        raise ConfigurationError(
+            f"expected generations or ids, not {targets!r}; has an await been forgotten?"
+        )
+    targets = tuple(targets)
+    for target in targets:
+        id_of(target)
+    return targets
+
+
+def unique_ids(targets: Iterable[Generation | str]) -> list[str]:
+    """Name generations, each once, in the order given."""
     return list(dict.fromkeys(map(id_of, targets)))
 
 
@@ -176,6 +186,27 @@ def check_timeout(timeout: object) -> float:
         return float(timeout)
     except OverflowError:
         return math.inf
+
+
+def check_many(orders: object) -> None:
+    """Refuse a single order where many are due; text would be taken for one order a letter.
+
+    Raises:
+        ConfigurationError: It is one order, or nothing that could be iterated over.
+    """
+    one = isinstance(orders, (str, bytes, Order, Mapping))
+    if one or not isinstance(orders, (Iterable, AsyncIterable)):
+        raise ConfigurationError(f"expected many orders or prompts, not the one {orders!r}")
+
+
+def check_kind(value: object, kind: type, *, what: str) -> None:
+    """Refuse an option that is not made of the class it has.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{what}: expected {kind.__name__}(...), not {value!r}")
 
 
 def check_max_in_flight(number: object) -> None:

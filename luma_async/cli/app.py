@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import anyio
 import anyio.to_thread
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 from rich.console import Console
 
 from luma_async._version import __version__
@@ -67,7 +67,7 @@ async def emulator(
             console.print(f"Serving the API at {service.base_url}, videos at {service.cdn_url}")
             console.print(f"  export AIML_API_BASE={service.base_url} AIML_API_KEY=any")
             await anyio.sleep_forever()
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         _leave(f"cannot serve: {error}")
 
 
@@ -75,7 +75,9 @@ async def emulator(
 async def demo(
     *,
     prompts: Path | None = None,
-    count: Annotated[int | None, Parameter(name=["--count", "-n"])] = None,
+    count: Annotated[
+        int | None, Parameter(name=["--count", "-n"], validator=validators.Number(gte=0))
+    ] = None,
     folder: Path = Path("videos"),
     speed: float = 20.0,
     seed: int = 0,
@@ -91,7 +93,7 @@ async def demo(
     count
         How many of the prompts to take; all of them by default.
     folder
-        Where to store the videos; it is made if it is missing.
+        Where to store the videos, over those of an earlier run; it is made if it is missing.
     speed
         How many times faster than the real service the emulator works; the client's pace and
         intervals are scaled alike.
@@ -119,5 +121,6 @@ async def demo(
 
 
 def _leave(message: str) -> NoReturn:
-    Console(stderr=True).print(f"luma-async: {message}", markup=False, highlight=False)
+    text = f"luma-async: {message}"
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(2)

@@ -122,10 +122,53 @@ async def test_a_bad_number_of_slots_is_refused(luma: LumaClient, bad: Any) -> N
 
 async def test_one_id_is_not_many(luma: LumaClient) -> None:
     """Text where an iterable belongs is not taken for its letters."""
-    with pytest.raises(ConfigurationError, match="many"):
+    with pytest.raises(ConfigurationError, match="expected generations or ids"):
         await luma.get_many("abc")
-    with pytest.raises(ConfigurationError, match="many"):
+    with pytest.raises(ConfigurationError, match="expected generations or ids"):
         luma.as_completed("abc")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param("A fox", id="one prompt"),
+        pytest.param(Order("A fox"), id="one order"),
+        pytest.param({"user_prompt": "A fox"}, id="a mapping"),
+        pytest.param(5, id="a number"),
+    ],
+)
+async def test_one_order_is_not_many(luma: LumaClient, bad: Any) -> None:
+    """A prompt where prompts are due would be paid for letter by letter."""
+    with pytest.raises(ConfigurationError, match="expected many orders"):
+        luma.generate_many(bad)
+
+
+async def test_a_forgotten_await_is_named(luma: LumaClient) -> None:
+    """A coroutine where generations are due is the commonest slip of all."""
+    forgotten = luma.get("a")
+    with pytest.raises(ConfigurationError, match="await"):
+        await luma.wait_until_done(forgotten)  # type: ignore[call-overload]
+    forgotten.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"limits": None}, id="limits"),
+        pytest.param({"polling": 5}, id="polling"),
+        pytest.param({"retries": 3}, id="retries"),
+        pytest.param({"timeouts": 30}, id="timeouts"),
+        pytest.param({"budget": 1_000_000}, id="budget"),
+        pytest.param({"session": "x"}, id="session"),
+    ],
+)
+async def test_an_option_of_another_kind_is_refused_before_it_can_cost_anything(
+    options: Any,
+) -> None:
+    """The error names the option and the class that it has to be made of."""
+    (name,) = options
+    with pytest.raises(ConfigurationError, match=rf"^{name}: expected [A-Z]\w+\(\.\.\.\)"):
+        LumaClient("any", **options)
 
 
 async def test_no_ids_make_no_request(luma: LumaClient) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import anyio
+import anyio.lowlevel
 import pytest
+import uvloop
 from anyio import to_thread
 
 from luma_async import ClientStateError, ConfigurationError, LumaClient
-from luma_async.emulator import Emulator
+from luma_async.emulator import Emulator, Fault
 from tests.support.clients import KEY, quick_client, tasks_of_ours
 
 pytestmark = pytest.mark.anyio
@@ -144,3 +147,59 @@ def test_no_key_is_an_error_that_says_where_to_put_it() -> None:
     """The name of the variable is in the message."""
     with pytest.raises(ConfigurationError, match="AIML_API_KEY"):
         LumaClient()
+
+
+async def test_p38_a_cancelled_close_still_learns_what_was_paid() -> None:
+    """A deadline around the client does not cut off an order that is on its way."""
+    async with Emulator() as emulator:
+        emulator.inject(Fault(route="create", delay=0.3))
+        with anyio.move_on_after(0.1) as scope:
+            async with quick_client(emulator.base_url) as luma:
+                order = asyncio.create_task(luma.create("A jellyfish"))
+                await anyio.sleep_forever()
+        assert scope.cancelled_caught
+        assert emulator.ledger[0].id == (await order).id
+        assert [] == tasks_of_ours()
+
+
+async def test_p38_whoever_closes_again_waits_for_the_same_end() -> None:
+    """A second close does not come back while an order is still on its way."""
+    async with Emulator() as emulator:
+        emulator.inject(Fault(route="create", delay=0.2))
+        async with quick_client(emulator.base_url) as luma:
+            order = asyncio.create_task(luma.create("A jellyfish"))
+            while emulator.billed == 0:
+                await anyio.lowlevel.checkpoint()
+            async with anyio.create_task_group() as group:
+                group.start_soon(luma.close)
+                group.start_soon(luma.close)
+            assert order.done()
+            assert emulator.ledger[0].id == order.result().id
+
+
+async def test_a_session_that_was_closed_early_ends_the_waits() -> None:
+    """Nobody waits for a session that will not come back."""
+    async with Emulator() as emulator, aiohttp.ClientSession() as session:
+        async with quick_client(emulator.base_url, session=session) as luma:
+            generation = await luma.create("A jellyfish")
+            await session.close()
+            with pytest.raises(ClientStateError, match="session"):
+                await luma.wait_until_done(generation)
+            with pytest.raises(ClientStateError, match="session"):
+                await luma.create("Another")
+        with pytest.raises(ClientStateError, match="closed"):
+            quick_client(emulator.base_url, session=session)
+
+
+def test_uvloop_serves_as_well() -> None:
+    """The whole way on the other loop, with two who wait at once."""
+
+    async def way() -> list[str]:
+        async with Emulator(time_scale=3000) as emulator, quick_client(emulator.base_url) as luma:
+            one, other = await luma.create("A"), await luma.create("B")
+            ends = await asyncio.gather(
+                *(luma.wait_until_done(each) for each in (one.id, other.id, one, other))
+            )
+            return [end.state for end in ends]
+
+    assert ["completed"] * 4 == uvloop.run(way())

@@ -4,6 +4,7 @@
 import asyncio
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -578,20 +579,33 @@ async def test_a_full_budget_refuses_the_next_order_while_one_is_under_way(
         assert 3 == emulator.billed == posts(emulator)
 
 
-async def test_an_order_that_the_callers_session_cannot_send_is_a_mistake_in_the_settings() -> None:
-    """A session that adds a password of its own cannot send the key: nothing leaves."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        session = aiohttp.ClientSession(auth=aiohttp.BasicAuth("me", "secret"))
+async def test_an_order_that_the_callers_session_cannot_send_is_a_mistake_in_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session with a password in the user's netrc cannot send the key: nothing leaves."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
     async with (
         raw_server(answering(http())) as server,
-        session,
+        aiohttp.ClientSession(trust_env=True) as session,
         quick_client(server.base_url, session=session) as luma,
     ):
         error = await how_it_ends(luma, create)
 
         assert ConfigurationError is type(error)
         assert (0, 0) == (server.connections, luma.statistics().tokens_spent)
+
+
+async def test_d17_a_session_with_a_password_of_its_own_is_refused_before_it_can_cost() -> None:
+    """It would go to the host of the videos as well."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        session = aiohttp.ClientSession(auth=aiohttp.BasicAuth("me", "secret"))
+    async with session:
+        with pytest.raises(ConfigurationError, match="Authorization"):
+            quick_client("http://127.0.0.1:1", session=session)
 
 
 async def test_closing_waits_for_the_answer_to_an_order() -> None:
@@ -684,6 +698,23 @@ async def test_a_middleware_that_repeats_requests_does_not_repeat_orders(
         await create(luma)
         await luma.list()
         assert {"create": 1, "list": 2} == luma.statistics().requests
+
+
+async def test_a_session_that_repeats_by_itself_cannot_repeat_an_order(emulator: Emulator) -> None:
+    """A kind of session that asks again after a 503 is stopped before the second order leaves."""
+    with pytest.warns(DeprecationWarning, match="Inheritance"):
+
+        class Stubborn(aiohttp.ClientSession):
+            async def _request(self, *args: Any, **options: Any) -> aiohttp.ClientResponse:
+                response = await super()._request(*args, **options)
+                repeats = response.status == 503
+                return await self._request(*args, **options) if repeats else response
+
+    emulator.inject(Fault(route="create", status=503, times=None))
+    async with Stubborn() as session, quick_client(emulator.base_url, session=session) as luma:
+        with pytest.raises(SubmissionUnknownError):
+            await create(luma)
+        assert 1 == posts(emulator) == luma.statistics().requests["create"]
 
 
 async def test_n22_a_server_that_keeps_connections_open_gets_no_second_order() -> None:

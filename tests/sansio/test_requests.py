@@ -242,8 +242,8 @@ def test_many_targets_are_named_once_and_in_order() -> None:
 @pytest.mark.parametrize("single", ["abc", GENERATION], ids=["id", "generation"])
 def test_a_single_target_is_not_taken_for_many(single: str | Generation) -> None:
     """The letters of an id are no ids."""
-    with pytest.raises(ConfigurationError, match="expected many generations or ids, not the one"):
-        requests.unique_ids(single)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="expected generations or ids, not"):
+        requests.check_targets(single)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
