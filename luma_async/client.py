@@ -91,18 +91,22 @@ class LumaClient:
         if base_url is None:
             found = (os.environ.get(name) for name in BASE_URL_VARIABLES)
             base_url = next((url for url in found if url), DEFAULT_BASE_URL)
-        requests.check_kind(limits, Limits, what="limits")
-        requests.check_kind(polling, PollPolicy, what="polling")
-        requests.check_kind(retries, RetryPolicy, what="retries")
-        requests.check_kind(timeouts, Timeouts, what="timeouts")
-        if budget is not None:
-            requests.check_kind(budget, Budget, what="budget")
+        budget = Budget() if budget is None else budget
+        requests.check_kinds(
+            limits=(limits, Limits),
+            polling=(polling, PollPolicy),
+            retries=(retries, RetryPolicy),
+            timeouts=(timeouts, Timeouts),
+            budget=(budget, Budget),
+        )
         if session is not None:
-            requests.check_kind(session, aiohttp.ClientSession, what="session")
+            requests.check_kinds(session=(session, aiohttp.ClientSession))
             check_session(session)
         self._base_url = addresses.check_base_url(base_url)
         self._options = Options(
-            keyring=Keyring(key_from_environment() if api_key is None else api_key),
+            keyring=Keyring(
+                key_from_environment() if api_key is None else api_key, timeouts.connect
+            ),
             base_url=self._base_url,
             allow_local=addresses.is_loopback(urlsplit(self._base_url).hostname or ""),
             limits=limits,
@@ -111,7 +115,7 @@ class LumaClient:
             timeouts=timeouts,
             session=session,
         )
-        self._purse = Purse(budget or Budget())
+        self._purse = Purse(budget)
         self._engine: Engine | None = None
         self._closed = False
 

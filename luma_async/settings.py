@@ -53,7 +53,8 @@ class Timeouts:
     """How long things may take, in seconds.
 
     Attributes:
-        connect: For a connection, name lookup and TLS included.
+        connect: For a connection, name lookup and TLS included; and for the function that gives
+            the API key, where there is one.
         free: For one attempt of a free request as a whole.
         paid: For one attempt of a create or extend as a whole. A paid request that takes longer
             has an unknown outcome, so the time is generous.

@@ -37,8 +37,8 @@ CALLS: dict[str, Call] = {
     "get_many": lambda luma: luma.get_many(["parent", "b"]),
     "list": lambda luma: luma.list(),
     "upload": lambda luma: luma.upload_image("https://a.example/b.png"),
-    "wait": lambda luma: luma.wait_until_done("pending", timeout=0.03),
-    "generate": lambda luma: luma.generate("A jellyfish", timeout=0.03),
+    "wait": lambda luma: luma.wait_until_done("pending", timeout=0.15),
+    "generate": lambda luma: luma.generate("A jellyfish", timeout=0.15),
 }
 
 

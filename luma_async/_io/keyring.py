@@ -3,8 +3,10 @@
 import inspect
 from collections.abc import Awaitable, Callable
 
+import anyio
+
 from luma_async._sansio.secret import Secret
-from luma_async.errors import ConfigurationError
+from luma_async.errors import ConfigurationError, ConnectError
 
 KeySource = str | Callable[[], str] | Callable[[], Awaitable[str]]
 
@@ -12,26 +14,33 @@ KeySource = str | Callable[[], str] | Callable[[], Awaitable[str]]
 class Keyring:
     """Holds a key, or the caller's function that returns one."""
 
-    def __init__(self, source: KeySource) -> None:
-        """Check a key that is given as text at once.
+    def __init__(self, source: KeySource, timeout: float) -> None:
+        """Check a key that is given as text at once; a function has `timeout` seconds each time.
 
         Raises:
             ConfigurationError: It cannot be a key.
         """
         self._source = source if callable(source) else Secret(source)
+        self._timeout = timeout
 
     async def key(self) -> Secret:
         """Return the key for one request.
 
         Raises:
             ConfigurationError: The caller's function failed, or returned what cannot be a key.
+            ConnectError: It took too long.
         """
         if isinstance(self._source, Secret):
             return self._source
         try:
-            value = self._source()
-            if inspect.isawaitable(value):
-                value = await value
+            with anyio.fail_after(self._timeout):
+                value = self._source()
+                if inspect.isawaitable(value):
+                    value = await value
+        except TimeoutError:
+            raise ConnectError(
+                "the function that gives the API key took too long; nothing was sent"
+            ) from None
         except Exception as error:
             raise ConfigurationError(
                 f"the function that gives the API key failed: {type(error).__name__}"

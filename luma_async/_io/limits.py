@@ -55,6 +55,7 @@ class Gate:
                 self.in_flight -= 1
 
     async def _wait_until(self, lane: Lane) -> None:
+        pace = 1 / self._limits.requests_per_second
         started = False
         while not started:
             await self.pause(lane.not_before - anyio.current_time())
@@ -64,9 +65,8 @@ class Gate:
                 await self.pause(self._next_start - anyio.current_time())
                 now = anyio.current_time()
                 # The lane may have been held meanwhile, by a request that started earlier.
-                if started := lane.not_before <= now:
-                    pace = 1 / self._limits.requests_per_second
-                    self._next_start = max(now, self._next_start) + pace
+                started = lane.not_before <= now
+                self._next_start = max(now, self._next_start) + (pace if started else 0.0)
 
     def hold(self, lane: Lane, seconds: float) -> None:
         """Let no request of this lane start for so long: one was told to come back later."""

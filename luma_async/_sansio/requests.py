@@ -199,14 +199,15 @@ def check_many(orders: object) -> None:
         raise ConfigurationError(f"expected many orders or prompts, not the one {orders!r}")
 
 
-def check_kind(value: object, kind: type, *, what: str) -> None:
-    """Refuse an option that is not made of the class it has.
+def check_kinds(**options: tuple[object, type]) -> None:
+    """Refuse an option that is no instance of its class.
 
     Raises:
-        ConfigurationError: It is not.
+        ConfigurationError: Names the option, and the class to make it of.
     """
-    if not isinstance(value, kind):
-        raise ConfigurationError(f"{what}: expected {kind.__name__}(...), not {value!r}")
+    for name, (value, kind) in options.items():
+        if not isinstance(value, kind):
+            raise ConfigurationError(f"{name}: expected {kind.__name__}(...), not {value!r}")
 
 
 def check_max_in_flight(number: object) -> None:

@@ -1,8 +1,9 @@
 """Where the key comes from."""
 
+import anyio
 import pytest
 
-from luma_async import ConfigurationError, SubmissionUnknownError
+from luma_async import ConfigurationError, ConnectError, SubmissionUnknownError, Timeouts
 from luma_async._io.keyring import Keyring
 from luma_async.emulator import Emulator
 from tests.support.clients import KEY, posts, quick_client
@@ -17,7 +18,7 @@ async def test_a_key_may_be_text_or_come_from_a_function_of_either_kind() -> Non
         return KEY
 
     for source in (KEY, lambda: KEY, later):
-        assert KEY == (await Keyring(source).key()).reveal()
+        assert KEY == (await Keyring(source, 1.0).key()).reveal()
 
 
 async def test_a_function_is_asked_for_each_request() -> None:
@@ -56,7 +57,7 @@ async def test_a_function_that_fails_is_named_as_the_cause() -> None:
         raise OSError("the vault is sealed")
 
     with pytest.raises(ConfigurationError, match="OSError") as failed:
-        await Keyring(fail).key()
+        await Keyring(fail, 1.0).key()
     assert isinstance(failed.value.__cause__, OSError)
 
 
@@ -90,3 +91,17 @@ async def test_a_key_that_the_service_repeats_is_not_passed_on() -> None:
             await luma.create("A jellyfish")
         assert "no such key: [key]" in str(unknown.value)
         assert 1 == posts(emulator)
+
+
+async def test_a_function_that_hangs_holds_nobody_up_for_long() -> None:
+    """A vault that does not answer is an error in which nothing was sent."""
+    async with (
+        Emulator() as emulator,
+        quick_client(
+            emulator.base_url, api_key=anyio.sleep_forever, timeouts=Timeouts(connect=0.02)
+        ) as luma,
+    ):
+        for call in (luma.list(), luma.create("A jellyfish")):
+            with pytest.raises(ConnectError, match="took too long; nothing was sent"):
+                await call
+        assert () == emulator.requests
