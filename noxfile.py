@@ -30,8 +30,7 @@ def install(session: nox.Session, *groups: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests and the examples of the docs; every line and branch has to be reached."""
     install(session, "tests")
-    data = str(Path(session.create_tmp()) / "coverage")
-    session.env["COVERAGE_FILE"] = data
+    session.env["COVERAGE_FILE"] = str(Path(session.virtualenv.location) / "coverage")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     if not session.posargs:
         session.run("coverage", "report")

@@ -1,8 +1,8 @@
 """Starting, stopping and mounting the emulator."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import aiohttp
@@ -98,16 +98,22 @@ async def test_a_stop_waits_for_nobody(ask: Ask) -> None:
     assert 1 == len(emulator.requests)
 
 
-async def test_the_api_can_be_mounted_on_a_socket_file(tmp_path: Path) -> None:
+@pytest.fixture
+def socket_path() -> Iterator[str]:
+    """Name a file for a socket; such names are short, and those of pytest's folders may be long."""
+    with TemporaryDirectory(prefix="luma") as folder:
+        yield f"{folder}/s"
+
+
+async def test_the_api_can_be_mounted_on_a_socket_file(socket_path: str) -> None:
     """Without ports the applications serve wherever they are put, resets included."""
     emulator = Emulator()
     api, videos = emulator.applications()
-    path = str(tmp_path / "luma.sock")
     runner = web.AppRunner(api)
     await runner.setup()
-    await web.UnixSite(runner, path).start()
+    await web.UnixSite(runner, socket_path).start()
     emulator.place("a", "Jellyfish")
-    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as http:
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(socket_path)) as http:
         answer = await http.get("http://luma/luma-ai/generation?ids[0]=a", headers=KEY)
         [shown] = await answer.json()
         emulator.inject(Fault(drop="before", reset=True, times=None))
