@@ -34,6 +34,7 @@ from luma_async.errors import (
 )
 from luma_async.models import (
     AspectRatio,
+    Durations,
     Generation,
     GenerationSummary,
     Order,
@@ -42,7 +43,7 @@ from luma_async.models import (
     UploadedImage,
     Video,
 )
-from luma_async.settings import Budget, Limits, PollPolicy, RetryPolicy, Timeouts
+from luma_async.settings import Budget, Learned, Limits, PollPolicy, RetryPolicy, Timeouts
 
 __all__ = [
     "APIError",
@@ -56,9 +57,11 @@ __all__ = [
     "ConnectError",
     "DisconnectedError",
     "DownloadError",
+    "Durations",
     "Generation",
     "GenerationFailedError",
     "GenerationSummary",
+    "Learned",
     "LedgerError",
     "Limits",
     "LumaClient",

@@ -187,7 +187,7 @@ class LumaClient:
             image_url=image_url,
             image_end_url=image_end_url,
         )
-        return await self._open_engine().submitter.submit(order)
+        return await self._open_engine().submit(order)
 
     async def extend(
         self,
@@ -212,7 +212,7 @@ class LumaClient:
             image_end_url=image_end_url,
             extends=requests.id_of(generation_or_id),
         )
-        return await self._open_engine().submitter.submit(order)
+        return await self._open_engine().submit(order)
 
     async def get(self, id: Generation | str) -> Generation:  # noqa: A002 - the service's name
         """Ask for the state of one generation now. Free, and retried.
@@ -404,8 +404,17 @@ class LumaClient:
         """
         return tuple(self._engine.submitter.unclaimed) if self._engine is not None else ()
 
+    @property
+    def polling(self) -> PollPolicy:
+        """The policy given, with what the client has learned of how long generations take.
+
+        Given to another client, or kept with `PollPolicy.to_json` for another process, it spares
+        that one the learning. It may be read at any time, after the end of the client as well.
+        """
+        return self._options.polling if self._engine is None else self._engine.polling
+
     def statistics(self) -> Statistics:
-        """Count what this client has done so far, and what it is doing now."""
+        """Count what this client has done so far and is doing now, and tell what it learned."""
         if self._engine is None:
             return Statistics()
         return self._engine.statistics()

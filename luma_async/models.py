@@ -56,6 +56,8 @@ class Generation:
         failure_reason: What the service says of a failure.
         raw: All that the service sent, fields unknown to this package included. Treat it as
             read-only. It takes no part in comparisons.
+        seconds_left: In how many seconds it will more likely be finished than not, by what the
+            client has learned; set by `LumaClient.watch` alone. It takes no part in comparisons.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Generation:
     video: Video | None = None
     failure_reason: str | None = None
     raw: Mapping[str, Any] = field(factory=dict, eq=False, repr=False)
+    seconds_left: float | None = field(default=None, eq=False)
 
     @property
     def is_completed(self) -> bool:
@@ -149,8 +152,23 @@ class Outcome:
 
 
 @frozen(kw_only=True)
+class Durations:
+    """How long generations of one kind take, from the order to the end, as a client has learned.
+
+    Attributes:
+        seen: How many this client has followed to their end.
+        median_seconds: Half of them take longer.
+        p90_seconds: One of ten takes longer.
+    """
+
+    seen: int
+    median_seconds: float
+    p90_seconds: float
+
+
+@frozen(kw_only=True)
 class Statistics:
-    """What a client has done so far, and what it is doing now.
+    """What a client has done so far, what it is doing now, and what it has learned.
 
     Attributes:
         requests: HTTP requests sent, by route: ``create``, ``extend``, ``get``, ``list``,
@@ -159,9 +177,15 @@ class Statistics:
         waiting: Ids that somebody waits for.
         in_flight: Requests to the API under way.
         tokens_spent: Tokens of paid requests that were accepted, or whose outcome is unknown.
-        median_seconds: The median time from when this client began to wait for a generation to
-            when it heard of its end, over the last thousand; None before the first.
-        p90_seconds: The time within which nine of ten of them ended.
+        finished: Ids that were followed until their waits ended.
+        mean_delay_seconds: How long after its end an end was heard of, on average. It is an
+            estimate, half of the time since the question before; None without any.
+        ids_per_request: How many ids a status request holds at the most:
+            `Limits.ids_per_request`, or what the service turned out to take.
+        median_seconds: The median of ``durations["create"]``; None before the first.
+        p90_seconds: Likewise.
+        durations: What was learned, for ``create`` and ``extend``, once one has been seen to
+            finish.
     """
 
     requests: Mapping[str, int] = field(factory=dict)
@@ -169,5 +193,9 @@ class Statistics:
     waiting: int = 0
     in_flight: int = 0
     tokens_spent: int = 0
+    finished: int = 0
+    mean_delay_seconds: float | None = None
+    ids_per_request: int | None = None
     median_seconds: float | None = None
     p90_seconds: float | None = None
+    durations: Mapping[str, Durations] = field(factory=dict)

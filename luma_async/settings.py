@@ -1,9 +1,10 @@
 """The options of a client: frozen, keyword-only, and checked when they are made."""
 
-from collections.abc import Callable
-from typing import Any
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, Self
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, asdict, evolve, field, frozen
 
 from luma_async.errors import ConfigurationError
 
@@ -101,37 +102,98 @@ class RetryPolicy:
     budget_floor: int = field(default=10, validator=_number(least=0, whole=True))
 
 
-@frozen(kw_only=True)
-class PollPolicy:
-    """How often the client asks whether a generation is finished.
+Evidence = tuple[tuple[float, float], ...]
+"""For each class of age: how many generations finished in it, and how long any lived in it."""
 
-    While the service estimates that a generation takes longer, the client waits for that time to
-    pass, at most `max_interval`. From then on the interval grows with the time for which nothing
-    has changed, so that the delay of the news stays in proportion to the wait. While the service
-    answers 429 all intervals are stretched, while it fails only one request at a time looks whether
-    it is back; both recover with the answers.
+AGE_CLASSES = 82
+
+
+def _evidence(value: Iterable[Iterable[float]]) -> Evidence:
+    try:
+        return tuple((float(finished), float(lived)) for finished, lived in value)
+    except (TypeError, ValueError):
+        raise ConfigurationError("Learned: expected pairs of numbers") from None
+
+
+def _is_evidence(_: object, attribute: "Attribute[Any]", value: Evidence) -> None:
+    numbers = [number for pair in value for number in pair]
+    if len(value) not in (0, AGE_CLASSES) or not all(0 <= number <= _MUCH for number in numbers):
+        raise ConfigurationError(
+            f"Learned({attribute.name}=...): expected none or {AGE_CLASSES} pairs of numbers "
+            "from 0; was it learned by another version?"
+        )
+
+
+@frozen(kw_only=True)
+class Learned:
+    """What a client has learned of how long generations take.
+
+    `LumaClient.polling` makes it; its insides are of use to that class alone. It holds counts
+    for classes of age, and of no single generation, prompt or key.
 
     Attributes:
-        min_interval: The shortest time between two questions for one id, in seconds. An id is
-            asked for earlier only where a request that is due anyway has room for it.
-        max_interval: The longest, in seconds, while the service is well.
-        growth: The interval as a share of the time for which nothing has changed.
-        jitter: The share of an interval by which it varies at random, so that many clients do
-            not ask in step.
-        missing_grace: The seconds for which an id may be missing from answers before its waits
-            end with `NotFoundError`.
-        missing_answers: The answers in a row from which it has to be missing besides.
-        video_grace: The seconds for which a completed generation may lack its video before its
-            waits end with `GenerationFailedError`.
+        unit_seconds: The seconds that stand for an age of 1.
+        create: Counts for videos that were created.
+        extend: Counts for videos that were extended.
+        estimated: Counts for videos of which the service estimated how long they take, their
+            ages in units of the estimate.
     """
 
-    min_interval: float = field(default=3.0, validator=_number(least=0.001))
-    max_interval: float = field(default=30.0, validator=_number(least=0.001))
-    growth: float = field(default=0.1, validator=_number(least=0.0, most=1.0))
+    unit_seconds: float = field(default=45.0, validator=_number(least=1e-4, most=1e6))
+    create: Evidence = field(default=(), converter=_evidence, validator=_is_evidence)
+    extend: Evidence = field(default=(), converter=_evidence, validator=_is_evidence)
+    estimated: Evidence = field(default=(), converter=_evidence, validator=_is_evidence)
+
+
+def _is_learned(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    if value is not None and not isinstance(value, Learned):
+        kind = type(value).__name__
+        raise ConfigurationError(f"PollPolicy({attribute.name}=...): expected Learned, not {kind}")
+
+
+@frozen(kw_only=True)
+class PollPolicy:
+    """How often the client asks whether generations are finished.
+
+    Every question costs a request, and every second between the end of a generation and the
+    next question is a second that somebody waits for a video that is there. The client learns
+    how long generations take, and asks as soon as the videos of a request have together
+    probably been waited for as long as one request is worth. A request holds up to
+    `Limits.ids_per_request` of them, so the more are waited for, the sooner is each heard of.
+
+    `LumaClient.polling` returns the policy with what was learned, for the next process to start
+    with; `to_json` and `from_json` keep it in a file.
+
+    Attributes:
+        request_worth: How many seconds of waiting one request is worth. Four times as much
+            halves the requests and doubles the delay. It rises by itself while the service asks
+            for fewer requests.
+        min_interval: The shortest time between two questions for one id, in seconds. Only who
+            asks for states with `LumaClient.get_many` is not held up by it.
+        max_interval: The longest, in seconds, while the service is well: a guard against what
+            was learned from a few, or from a service that has changed.
+        expected_seconds: What a generation is expected to take before any has been seen to
+            finish: half of them longer, half of them shorter. It need not be right.
+        jitter: The share by which intervals vary at random, so that many programs that start
+            together do not ask in step.
+        missing_grace: The seconds for which an id may be missing from answers before its waits
+            end with `NotFoundError`, and those for which a question for it alone may fail while
+            others are answered before its waits end with that error.
+        missing_answers: How often in a row that has to have happened besides.
+        video_grace: The seconds for which a completed generation may lack its video before its
+            waits end with `GenerationFailedError`.
+        learned: What a client has learned, to go on from; None begins anew.
+    """
+
+    request_worth: float = field(default=0.5, validator=_number(least=1e-6))
+    min_interval: float = field(default=1.0, validator=_number(least=1e-4))
+    max_interval: float = field(default=60.0, validator=_number(least=1e-4))
+    expected_seconds: float = field(default=45.0, validator=_number(least=1e-4, most=1e6))
     jitter: float = field(default=0.1, validator=_number(least=0.0, most=0.5))
     missing_grace: float = field(default=120.0, validator=_number(least=0.0))
     missing_answers: int = field(default=5, validator=_number(least=1, whole=True))
     video_grace: float = field(default=60.0, validator=_number(least=0.0))
+    learned: Learned | None = field(default=None, validator=_is_learned, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.min_interval > self.max_interval:
@@ -139,6 +201,45 @@ class PollPolicy:
                 f"PollPolicy(min_interval={self.min_interval:g}) is longer than its "
                 f"max_interval={self.max_interval:g}"
             )
+
+    def at_speed(self, factor: float) -> Self:
+        """Return the policy for a service whose time passes so many times as fast.
+
+        That is for an emulator: ``PollPolicy().at_speed(60)`` suits
+        ``Emulator(time_scale=60)``, where a minute passes in a second.
+
+        Raises:
+            ConfigurationError: The factor is not above 0, or an interval becomes too short.
+        """
+        if not factor > 0:
+            raise ConfigurationError(f"at_speed({factor!r}): expected a number above 0")
+        return evolve(
+            self,
+            request_worth=self.request_worth / factor,
+            min_interval=self.min_interval / factor,
+            max_interval=self.max_interval / factor,
+            expected_seconds=self.expected_seconds / factor,
+        )
+
+    def to_json(self) -> str:
+        """Return the policy as JSON text, with what was learned: about 3 KiB."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Make a policy of what `to_json` returned.
+
+        Raises:
+            ConfigurationError: It is something else, or of a version that learned otherwise.
+        """
+        try:
+            fields = json.loads(text)
+            learned = fields.pop("learned")
+            return cls(**fields, learned=None if learned is None else Learned(**learned))
+        except ConfigurationError:
+            raise
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+            raise ConfigurationError("expected JSON text made by PollPolicy.to_json") from None
 
 
 @frozen(kw_only=True)

@@ -1,10 +1,10 @@
 """All the parts of an open client, put together."""
 
 import asyncio
-from statistics import median, quantiles
 
 import aiohttp
-from attrs import define, field
+import anyio
+from attrs import define, evolve, field
 
 from luma_async._io.cdn import Cdn
 from luma_async._io.download import Downloader
@@ -18,8 +18,9 @@ from luma_async._io.submit import Submitter
 from luma_async._io.tracker import Tracker
 from luma_async._io.waiting import wait_for_one
 from luma_async._sansio import requests
+from luma_async._sansio.experience import Kind
 from luma_async._sansio.purse import Purse
-from luma_async._sansio.responses import find_state
+from luma_async._sansio.responses import States, find_state
 from luma_async.errors import GenerationFailedError, NotFoundError, WaitTimeoutError
 from luma_async.models import Generation, Order, Outcome, Statistics
 from luma_async.settings import Limits, PollPolicy, RetryPolicy, Timeouts
@@ -74,12 +75,20 @@ class Engine:
         self.http.open()
         self.cdn.open()
 
+    async def submit(self, order: Order) -> Generation:
+        """Pay for an order, and remember when it began."""
+        generation = await self.submitter.submit(order)
+        kind: Kind = "create" if order.extends is None else "extend"
+        self.tracker.tracks.ordered(generation, kind)
+        return generation
+
     async def get(self, name: str) -> Generation:
         """Ask for one generation now."""
         request = requests.get([name])
+        asked_at = anyio.current_time()
         self.fetcher.ids_asked += 1
         generation = await self.fetcher.fetch(request, lambda answer: find_state(answer, name))
-        self.tracker.take_in([generation])
+        self.tracker.tracks.take_in(States(generations=[generation]), asked_at)
         return generation
 
     async def get_many(self, names: list[str]) -> dict[str, Generation]:
@@ -94,7 +103,7 @@ class Engine:
 
     async def generate(self, order: Order, timeout: float) -> Generation:
         """Create and wait; if that ends without the caller hearing the id, tell what was paid."""
-        generation = await self.submitter.submit(order)
+        generation = await self.submit(order)
         try:
             return await wait_for_one(self.tracker, generation, timeout)
         except (GenerationFailedError, NotFoundError, WaitTimeoutError):
@@ -107,18 +116,28 @@ class Engine:
     def statistics(self) -> Statistics:
         """Count what was done so far, and what is being done now."""
         sent = {**self.http.sent, "download": self.cdn.requests}
-        durations = [*self.tracker.durations]
-        # Two points are the least that a quantile can be taken of.
-        deciles = quantiles(durations * 2, n=10, method="inclusive") if durations else [None]
+        tracks, cadence = self.tracker.tracks, self.tracker.cadence
+        durations = cadence.experience.durations
+        creates = durations.get("create")
+        delay, heard = tracks.delays
         return Statistics(
             requests={route: count for route, count in sent.items() if count},
             ids_asked=self.fetcher.ids_asked,
-            waiting=self.tracker.waiting,
+            waiting=len(tracks),
             in_flight=self.gate.in_flight,
             tokens_spent=self._purse.spent,
-            median_seconds=median(durations) if durations else None,
-            p90_seconds=deciles[-1],
+            finished=tracks.finished,
+            mean_delay_seconds=delay / heard if heard else None,
+            ids_per_request=cadence.size.most,
+            median_seconds=creates.median_seconds if creates is not None else None,
+            p90_seconds=creates.p90_seconds if creates is not None else None,
+            durations=durations,
         )
+
+    @property
+    def polling(self) -> PollPolicy:
+        """The policy of the client, with what was learned."""
+        return evolve(self._options.polling, learned=self.tracker.cadence.experience.learned)
 
     async def close(self) -> None:
         """End everything; paid requests under way are given the time to tell how they ended.

@@ -111,7 +111,7 @@ class FanOut:
 
     async def _create(self, order: Order) -> Generation:
         try:
-            generation = await self._engine.submitter.submit(order)
+            generation = await self._engine.submit(order)
         except SubmissionUnknownError as error:
             self._unknown += 1
             if self._unknown == _UNKNOWN_IN_A_ROW:

@@ -12,48 +12,34 @@ being broken off or a duty being left undone: there is no duty to hand on.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from types import MappingProxyType
 from typing import TypeVar
 
 import anyio
-from attrs import define, evolve, field
+from attrs import define, field
 
 from luma_async._io.limits import Gate
-from luma_async._io.listeners import Listener, Look, News, own
-from luma_async._sansio.cadence import Cadence
-from luma_async._sansio.progress import Progress
+from luma_async._io.listeners import Listener, News
+from luma_async._io.tracks import Tracks
+from luma_async._sansio.cadence import Cadence, Question
 from luma_async._sansio.responses import States
-from luma_async._sansio.retry import blames_content
+from luma_async._sansio.retry import Meaning, meaning_of
 from luma_async.errors import (
     APIError,
     ClientStateError,
-    GenerationFailedError,
     LumaError,
     NotFoundError,
-    RateLimitError,
     ResponseFormatError,
 )
 from luma_async.models import Generation
 from luma_async.settings import Limits, PollPolicy
 
 _LOG = logging.getLogger("luma_async")
-_REMEMBERED_DURATIONS = 1000
 
 L = TypeVar("L", bound=Listener)
-
-
-@define(eq=False)
-class _Track:
-    """One generation that is followed, and who follows it."""
-
-    progress: Progress
-    since: float
-    listeners: dict[Listener, None] = field(factory=dict, init=False)
-    looks: dict[Look, None] = field(factory=dict, init=False)
 
 
 @define(eq=False)
@@ -61,16 +47,16 @@ class Tracker:
     """Asks for all generations that anybody waits for, and tells their listeners.
 
     Attributes:
-        durations: For how long the generations that finished last had been followed, in seconds.
+        cadence: Plans the requests, and learns how long generations take.
+        tracks: Who waits for what.
     """
 
     _ask: Callable[[Sequence[str]], Awaitable[States]]
     _gate: Gate
     _limits: Limits
     _policy: PollPolicy
-    durations: deque[float] = field(factory=lambda: deque(maxlen=_REMEMBERED_DURATIONS), init=False)
-    _cadence: Cadence = field(init=False)
-    _tracks: dict[str, _Track] = field(factory=dict, init=False)
+    cadence: Cadence = field(init=False)
+    tracks: Tracks = field(init=False)
     _timer: asyncio.Handle | None = field(default=None, init=False)
     # Not every loop's handle can tell it.
     _timer_due: float = field(default=0.0, init=False)
@@ -79,12 +65,8 @@ class Tracker:
     _closed: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._cadence = Cadence(self._policy, self._limits.ids_per_request)
-
-    @property
-    def waiting(self) -> int:
-        """How many ids somebody waits for."""
-        return len(self._tracks)
+        self.cadence = Cadence(self._policy, self._limits.ids_per_request)
+        self.tracks = Tracks(self._policy, self.cadence)
 
     @contextmanager
     def listening(
@@ -101,68 +83,27 @@ class Tracker:
             if self._closed:
                 listener.fail(_closed())
             else:
-                for name in listener.pending:
-                    self._join(listener, name, known.get(name), now)
+                self.tracks.join(listener, known, now)
                 self._arm()
             yield listener
         finally:
-            for name in listener.pending:
-                self._leave(listener, name)
-
-    def take_in(self, generations: Sequence[Generation]) -> None:
-        """Let the waiting hear what another request has brought."""
-        now = anyio.current_time()
-        for generation in generations:
-            self._seen(generation, now)
+            self.tracks.leave(listener)
+            if not self.tracks:
+                self._disarm()
 
     async def close(self) -> None:
         """End all waits with `ClientStateError` and leave nothing behind."""
         self._closed = True
-        self._fail_all(_closed())
+        self.tracks.fail_all(_closed())
         self._disarm()
         for request in self._requests:
             request.cancel()
         if self._requests:
             await asyncio.wait(self._requests)
 
-    def _join(self, listener: Listener, name: str, known: Generation | None, now: float) -> None:
-        track = self._tracks.get(name)
-        if known is not None and known.is_completed:
-            # Its video was not there yet; that is as good as to know nothing.
-            known = None
-        if track is None:
-            track = self._tracks[name] = _Track(Progress(name, self._policy, known), now)
-            self._cadence.add(name, now, estimate=known.estimate_wait_seconds if known else None)
-            if known is None:
-                # It may have been finished for long.
-                self._cadence.hasten(name, now)
-        if isinstance(listener, Look):
-            track.looks[listener] = None
-            self._cadence.hasten(name, now)
-            return
-        track.listeners[listener] = None
-        if listener.every_change and track.progress.latest is not None:
-            listener.tell(News(name, track.progress.latest))
-
-    def _leave(self, listener: Listener, name: str) -> None:
-        if (track := self._tracks.get(name)) is None:
-            return
-        if isinstance(listener, Look):
-            track.looks.pop(listener, None)
-        else:
-            track.listeners.pop(listener, None)
-        self._drop_if_unwanted(name, track)
-
-    def _drop_if_unwanted(self, name: str, track: _Track) -> None:
-        if not track.listeners and not track.looks:
-            self._tracks.pop(name, None)
-            self._cadence.discard(name)
-            if not self._tracks:
-                self._disarm()
-
     def _arm(self) -> None:
         """Set the timer for the next request, unless one is about to choose its ids anyway."""
-        due = self._cadence.next_request()
+        due = self.cadence.next_request(anyio.current_time())
         busy = len(self._requests) >= self._limits.concurrent_requests
         if due is None or busy or self._closed or self._chooser is not None:
             return
@@ -195,126 +136,64 @@ class Tracker:
             _LOG.error("The tracker failed, and with it all waits", exc_info=error)
             failure = LumaError(f"the tracker failed: {type(error).__name__}")
             failure.__cause__ = error
-            self._fail_all(failure)
+            self.tracks.fail_all(failure)
         self._arm()
-
-    def _fail_all(self, error: LumaError) -> None:
-        for track in self._tracks.values():
-            for listener in (*track.listeners, *track.looks):
-                listener.fail(error)
 
     async def _request(self) -> None:
         async with self._gate.turn(self._gate.free):
-            asked_at = anyio.current_time()
             # Chosen only now that the request can go out, so that all who came while it waited
             # for its turn are in it.
-            names = self._cadence.take(asked_at)
+            question = self.cadence.take(anyio.current_time())
             self._chooser = None
             self._arm()
-            if not names:
+            if question is None:
                 return
+            many, waiting = len(question.names), len(self.tracks)
+            _LOG.debug("asks for %d of %d ids, %s", many, waiting, question.reason)
             try:
-                states = await self._states_of(names)
-                self._answered(names, states, asked_at)
+                self._answered(question, await self._ask(question.names))
             except LumaError as error:
-                self._failed(names, error, asked_at)
+                self._failed(question, error)
             except BaseException:
                 # Cancelled by somebody, or a mistake of ours: they are to be asked for again.
-                self._cadence.failed(names, asked_at=asked_at, now=anyio.current_time())
+                self.cadence.failed(question, anyio.current_time(), Meaning.DOWN)
                 raise
 
-    async def _states_of(self, names: Sequence[str]) -> States:
-        try:
-            return await self._ask(names)
-        except NotFoundError:
-            if len(names) > 1:
-                raise
-            return States(generations=())
-
-    def _answered(self, names: Sequence[str], states: States, asked_at: float) -> None:
+    def _answered(self, question: Question, states: States) -> None:
         now = anyio.current_time()
-        _LOG.debug("asked for %d ids, %d answered", len(names), len(states.generations))
-        # Where an answer contradicts itself, the video counts.
-        self.take_in(sorted(states.generations, key=lambda one: not one.is_completed))
-        absent = set(names).difference(generation.id for generation in states.generations)
+        self.tracks.take_in(states, question.asked_at)
+        found = {generation.id for generation in states.generations}
+        _LOG.debug("asked for %d ids, %d answered", len(question.names), len(found))
+        absent = [name for name in question.names if name not in found]
         if states.problems:
             # What could not be read may have been one of these.
             error = ResponseFormatError(states.problems)
             _LOG.warning("%s", error)
-            self._looks_failed(absent, error, asked_at)
-        else:
-            for name in absent:
-                self._missed(name, now)
-        self._cadence.answered(names, now)
+            self.tracks.looks_failed(absent, error, question.asked_at)
+            found.update(absent)
+        self.cadence.answered(question, now, found)
+        if not states.problems:
+            self.tracks.missed(absent, now, alone=len(question.names) == 1)
 
-    def _failed(self, names: Sequence[str], error: LumaError, asked_at: float) -> None:
-        self._cadence.failed(
-            names,
-            asked_at=asked_at,
-            now=anyio.current_time(),
-            limited=isinstance(error, RateLimitError),
-            spoiled=blames_content(error),
+    def _failed(self, question: Question, error: LumaError) -> None:
+        now = anyio.current_time()
+        status = error.status if isinstance(error, APIError) else None
+        blamed = self.cadence.failed(
+            question,
+            now,
+            meaning_of(error),
+            failure=(type(error), status),
             retry_after=error.retry_after if isinstance(error, APIError) else None,
         )
-        self._looks_failed(names, error, asked_at)
+        if isinstance(error, NotFoundError) and len(question.names) == 1:
+            self.tracks.settle_looks(question.names[0], News(question.names[0]))
+        self.tracks.looks_failed(question.names, error, question.asked_at)
+        if blamed is not None:
+            self.tracks.refused(blamed, error, now)
         if isinstance(error, ClientStateError):
             # The caller's session is closed, and will not open again.
-            self._fail_all(error)
-        _LOG.warning("asked for %d ids in vain: %s", len(names), error)
-
-    def _looks_failed(self, names: Iterable[str], error: LumaError, asked_at: float) -> None:
-        now = anyio.current_time()
-        for name in names:
-            track = self._tracks.get(name)
-            if track is not None and track.looks:
-                for look in track.looks:
-                    look.request_failed(error, asked_at=asked_at, now=now)
-                self._cadence.hasten(name, now)
-
-    def _seen(self, generation: Generation, now: float) -> None:
-        if (track := self._tracks.get(generation.id)) is None:
-            return
-        before = track.progress.latest
-        moved = track.progress.seen(generation, now)
-        news = News(generation.id, generation)
-        self._settle_looks(track, news)
-        estimate = generation.estimate_wait_seconds
-        if moved or (before is not None and estimate != before.estimate_wait_seconds):
-            self._cadence.changed(generation.id, now, estimate=estimate)
-        if track.progress.ending is not None:
-            self._finish(generation.id, track, now)
-        elif moved:
-            for listener in track.listeners:
-                if listener.every_change:
-                    listener.tell(news)
-        self._drop_if_unwanted(generation.id, track)
-
-    def _missed(self, name: str, now: float) -> None:
-        if (track := self._tracks.get(name)) is None:
-            return
-        track.progress.missed(now)
-        self._settle_looks(track, News(name))
-        if track.progress.ending is not None:
-            self._finish(name, track, now)
-        self._drop_if_unwanted(name, track)
-
-    def _finish(self, name: str, track: _Track, now: float) -> None:
-        ending = track.progress.ending
-        if isinstance(ending, Generation):
-            news = News(name, ending)
-            self.durations.append(now - track.since)
-        else:
-            generation = ending.generation if isinstance(ending, GenerationFailedError) else None
-            news = News(name, generation, ending)
-        for listener in track.listeners:
-            listener.settle(news if news.error is None else evolve(news, error=own(news.error)))
-        track.listeners.clear()
-
-    def _settle_looks(self, track: _Track, news: News) -> None:
-        for look in track.looks:
-            look.settle(news)
-        track.looks.clear()
-
+            self.tracks.fail_all(error)
+        _LOG.warning("asked for %d ids in vain: %s", len(question.names), error)
 
 def _closed() -> ClientStateError:
     return ClientStateError("the client was closed during a wait")

@@ -1,207 +1,346 @@
-"""When to ask for which generations.
+"""Which ids to ask for, when, and what follows from how that ended.
 
-Every id has a time at which it is due. A request carries the ids that are due and is filled up
-with those that will be next, since a request with room to spare costs the same. After an answer
-an id that is not finished becomes due again after its interval:
-
-* as long as the service's own estimate has not passed: what is left of it;
-* from then on: a share (`PollPolicy.growth`) of the time for which nothing has changed.
-
-Both are kept between `PollPolicy.min_interval` and `PollPolicy.max_interval`, vary by
-`PollPolicy.jitter`, and are stretched while the service asks for fewer requests, to twice the
-longest at most.
-
-A request that fails twice for what it holds may have one id that spoils it for the others. Its ids
-are then asked for in halves, and halves of halves, until that one is alone.
+Ordinarily an id is asked for together with others, at the time that the `Schedule` finds. Some
+stand apart: those of a request that failed for what it may hold, which are asked for again in
+halves until the one is found that spoils it, and those that are asked for alone.
 """
 
 import heapq
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from itertools import count
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from luma_async._sansio.experience import Experience, Kind
+from luma_async._sansio.pressure import Pressure
+from luma_async._sansio.request_size import RequestSize
+from luma_async._sansio.retry import Meaning
+from luma_async._sansio.schedule import Plan, Schedule
+from luma_async._sansio.suspects import Bisection, Suspects
 from luma_async.settings import PollPolicy
 
-_MAX_STRETCH = 8.0
-_RECOVERY = 0.5
-_ALIKE = 2
-_LONGEST_REST = 120.0
+_LONGEST_ESTIMATE = 86_400.0
+_LOOKS_FOR_VIDEO = 20
+_MOST_DOUBLINGS = 20
 
 
-@define(eq=False)
-class _Plan:
-    """What is known of one id.
+@frozen(eq=False)
+class Question:
+    """One request for the states of some ids.
 
     Attributes:
-        due: When to ask for it; None while it is being asked for.
-        expected: When it is, or was, expected to change.
-        most: How many ids a request with this one may hold.
-        spoiled: How many requests in a row failed for what they held, this id included.
+        names: Which, in the order in which they are asked for.
+        asked_at: When.
+        reason: Why now, in words.
+        suspects: Set where they are asked for to find one that spoils requests.
+        alone: Whether the only id is asked for alone on purpose.
     """
 
-    due: float | None
-    expected: float
-    most: int
-    spoiled: int = 0
+    names: Sequence[str]
+    asked_at: float
+    reason: str
+    suspects: Suspects | None = None
+    alone: bool = False
 
 
 @define(eq=False)
 class Cadence:
-    """Plans the status requests of one client. Times are seconds of any steady clock."""
+    """Plans the status requests of one client. Times are seconds of any steady clock.
+
+    Attributes:
+        size: How many ids a request may hold.
+        experience: How long generations take.
+    """
 
     _policy: PollPolicy
     _ids_per_request: int
     _chance: Callable[[], float] = random.random
-    _plans: dict[str, _Plan] = field(factory=dict, init=False)
-    # Entries whose time is no longer that of the plan are dropped when they come up.
-    _queue: list[tuple[float, int, str]] = field(factory=list, init=False)
-    _asked: set[str] = field(factory=set, init=False)
-    _numbers: "count[int]" = field(factory=count, init=False)
+    size: RequestSize = field(init=False)
+    experience: Experience = field(init=False)
+    _pressure: Pressure = field(init=False)
+    _schedule: Schedule = field(init=False)
+    _bisection: Bisection = field(factory=Bisection, init=False)
+    _alone: list[tuple[float, int, Plan]] = field(factory=list, init=False)
+    _plans: dict[str, Plan] = field(factory=dict, init=False)
+    # One that is given up while it is asked for, and wanted again, waits for the answer.
+    _under_way: set[str] = field(factory=set, init=False)
     _requests: int = field(default=0, init=False)
-    _stretch: float = field(default=1.0, init=False)
-    _pause: float = field(default=0.0, init=False)
-    _paused_at: float = field(default=float("-inf"), init=False)
-    _not_before: float = field(default=float("-inf"), init=False)
+    _answers: int = field(default=0, init=False)
+    _numbers: "count[int]" = field(factory=count, init=False)
 
-    def add(self, name: str, now: float, *, estimate: float | None = None) -> None:
-        """Begin to ask for an id that is not asked for yet."""
-        plan = self._plans[name] = _Plan(
-            due=None, expected=_expected(now, estimate), most=self._ids_per_request
+    def __attrs_post_init__(self) -> None:
+        self.size = RequestSize(self._ids_per_request)
+        self.experience = Experience(self._policy)
+        self._pressure = Pressure(self._policy, self._chance)
+        self._schedule = Schedule(
+            self._policy, self._pressure, self._ids_per_request, self._chance
         )
-        # One that was discarded while it was asked for waits for that request to end.
-        if name not in self._asked:
-            self._schedule(name, now + self._varied(self._interval(plan, now)))
+
+    def add(
+        self,
+        name: str,
+        now: float,
+        *,
+        age: float = 0.0,
+        certain: bool = False,
+        kind: Kind = "create",
+        estimate: float | None = None,
+    ) -> None:
+        """Begin to ask for an id that is not asked for yet.
+
+        Args:
+            name: The id.
+            now: The time.
+            age: For how many seconds it has existed.
+            certain: Whether that is known for certain, and that it was unfinished at first.
+            kind: What was ordered.
+            estimate: How many seconds the service expects it to take from now.
+        """
+        origin = now - age
+        plan = self._plans[name] = Plan(
+            name, self.experience.of(kind), origin, self.experience.unit, origin, certain
+        )
+        plan.earliest = origin + self._policy.min_interval
+        self._take_estimate(plan, now, estimate)
+        if name not in self._under_way:
+            self._put(plan, now)
 
     def discard(self, name: str) -> None:
         """Stop asking for an id."""
-        self._plans.pop(name, None)
-        if not self._plans:
-            self._queue.clear()
+        if (plan := self._plans.pop(name, None)) is not None:
+            self._withdraw(plan)
 
     def hasten(self, name: str, now: float) -> None:
         """Make an id due now, unless it is being asked for at this moment."""
-        if self._plans[name].due is not None:
-            self._schedule(name, now)
+        plan = self._plans[name]
+        if plan.alone_at is not None:
+            self._put_alone(plan, now)
+        elif plan.entry is not None:
+            self._withdraw(plan)
+            self._schedule.force(plan, now)
 
-    def next_request(self) -> float | None:
+    def isolate(self, name: str, now: float) -> None:
+        """Ask for an id in a request of its own, now: what it holds is for certain."""
+        plan = self._plans[name]
+        self._withdraw(plan)
+        self._put_alone(plan, now)
+
+    def next_request(self, now: float) -> float | None:
         """Return the time of the next request; None where nothing is to be asked for."""
-        self._drop_outdated()
         # While the service fails, one request at a time looks whether it is back.
-        if not self._queue or (self._pause and self._requests):
+        if self._pressure.is_pausing and self._requests:
             return None
-        return max(self._queue[0][0], self._not_before)
+        while self._alone and self._alone[0][2].alone_at != self._alone[0][0]:
+            heapq.heappop(self._alone)
+        times = [entry[0] for entry in self._alone[:1]]
+        if self._bisection:
+            times.append(now)
+        if self._schedule:
+            times.append(self._schedule.due(now))
+        return max(min(times), self._pressure.not_before) if times else None
 
-    def take(self, now: float) -> list[str]:
-        """Choose the ids of a request that is made now; none if it is not time for one.
+    def take(self, now: float) -> Question | None:
+        """Choose the ids of a request that is made now; None if it is not time for one.
 
-        Each request that gets ids is ended by `answered` or `failed`.
+        Each question is ended by `answered` or `failed`.
         """
-        due = self.next_request()
+        due = self.next_request(now)
         if due is None or due > now:
-            return []
-        names: list[str] = []
-        most = self._ids_per_request
-        while self._queue:
-            name = self._queue[0][2]
-            most = min(most, self._plans[name].most)
-            if len(names) >= most:
-                break
-            names.append(name)
-            self._plans[name].due = None
-            self._drop_outdated()
-        self._asked.update(names)
-        self._requests += 1
-        return names
+            return None
+        question = self._question(now)
+        if question is not None:
+            self._under_way.update(question.names)
+            self._requests += 1
+        return question
 
-    def changed(self, name: str, now: float, *, estimate: float | None = None) -> None:
-        """Note that an id has moved on, or that the service estimates it anew."""
-        if name in self._plans:
-            self._plans[name].expected = _expected(now, estimate)
+    def _question(self, now: float) -> Question | None:
+        while self._bisection:
+            suspects = self._bisection.next()
+            if names := [name for name in suspects.names if name in self._plans]:
+                suspects.names = names
+                for name in names:
+                    self._withdraw(self._plans[name])
+                return Question(names, now, "to find the id that spoils requests", suspects)
+        if self._alone and self._alone[0][0] <= now:
+            plan = heapq.heappop(self._alone)[2]
+            plan.alone_at = None
+            return Question([plan.name], now, "to hear of that id alone", alone=True)
+        plans = self._schedule.take(now)
+        reason = "as they have probably waited long enough together"
+        if any(plan.forced for plan in plans):
+            reason = "as one of them is to wait no longer"
+        return Question([plan.name for plan in plans], now, reason) if plans else None
 
-    def answered(self, names: Collection[str], now: float) -> None:
-        """End a request that was answered."""
+    def finished(self, name: str, now: float) -> float | None:
+        """Learn that an id has ended by now.
+
+        Returns:
+            How many seconds ago that probably was, on average; None where nobody can know.
+        """
+        plan = self._plans.get(name)
+        if plan is None or not plan.certain or plan.interval is not None:
+            return None
+        plan.hazard.observe(plan.age(plan.asked), plan.age(now), finished=True)
+        return max(0.0, now - plan.asked) / 2
+
+    def unfinished(
+        self,
+        name: str,
+        asked_at: float,
+        *,
+        age: float | None = None,
+        estimate: float | None = None,
+    ) -> None:
+        """Learn that an id had not ended when it was asked for.
+
+        Args:
+            name: The id.
+            asked_at: When it was asked for.
+            age: How old it was then, in seconds, where the answer tells.
+            estimate: How many seconds the service expects it to take from then.
+        """
+        if (plan := self._plans.get(name)) is None:
+            return
+        if not plan.certain:
+            if age is not None:
+                plan.origin, plan.certain = asked_at - age, True
+        elif plan.asked < asked_at:
+            plan.hazard.observe(plan.age(plan.asked), plan.age(asked_at), finished=False)
+        plan.asked = max(plan.asked, asked_at)
+        self._take_estimate(plan, asked_at, estimate)
+
+    def videoless(self, name: str, now: float) -> None:
+        """Learn that an id has ended by now, though its video is not there yet."""
+        if (plan := self._plans.get(name)) is not None and plan.interval is None:
+            self.finished(name, now)
+            plan.interval = self._policy.video_grace / _LOOKS_FOR_VIDEO
+
+    def answered(self, question: Question, now: float, found: Collection[str]) -> None:
+        """End a question that was answered.
+
+        Args:
+            question: Which.
+            now: The time.
+            found: The ids that the answer holds. What it says of them is told before, by
+                `finished`, `unfinished` and `videoless`.
+        """
         self._requests -= 1
-        self._pause = 0.0
-        self._stretch = max(1.0, self._stretch * _RECOVERY)
-        for name in names:
-            if (plan := self._plans.get(name)) is not None:
-                plan.most, plan.spoiled = self._ids_per_request, 0
-        self._schedule_again(names, now)
+        self._answers += 1
+        self._pressure.answered()
+        self._bisection.encouraged()
+        self.size.answered(question.names, found)
+        if question.suspects is not None:
+            self.size.doubted(self._bisection.answered(question.suspects))
+        for plan in self._returned(question):
+            plan.failures = 0
+            if plan.name not in found:
+                plan.company = len(question.names)
+            elif question.alone:
+                # It was missing where others were asked for, and is there by itself.
+                self.size.doubted(plan.company)
+            if plan.name not in found or plan.interval is not None:
+                plan.asked = max(plan.asked, question.asked_at)
+            plan.earliest = now + self._policy.min_interval
+            self._put(plan, now)
+        self._schedule.resize(self.size.most)
 
     def failed(
         self,
-        names: Collection[str],
-        *,
-        asked_at: float,
+        question: Question,
         now: float,
-        limited: bool = False,
-        spoiled: bool = False,
+        meaning: Meaning,
+        *,
+        failure: object = None,
         retry_after: float | None = None,
-    ) -> None:
-        """End a request that was not answered, and slow down.
+    ) -> str | None:
+        """End a question that was not answered.
 
         Args:
-            names: The ids of the request. They queue behind the others, so that a request that
-                the service chokes on does not keep it from being asked for the rest.
-            asked_at: When the request was made. Those that were under way together slow the
-                client down once.
+            question: Which.
             now: The time.
-            limited: Whether the service asked for fewer requests.
-            spoiled: Whether what the request held may be why it failed.
-            retry_after: The seconds for which it asked for none; two minutes are granted.
+            meaning: What the failure says.
+            failure: How it failed, to tell whether it fails alike again.
+            retry_after: The seconds for which the service asked to be left alone.
+
+        Returns:
+            The id that is to blame, where there is one: it was asked for alone, and the service
+            refused that, or failed though others were answered meanwhile.
         """
         self._requests -= 1
-        if asked_at >= self._paused_at:
-            self._paused_at = now
-            first = self._policy.min_interval / 4
-            self._pause = min(max(first, 2 * self._pause), self._policy.max_interval)
-            if limited:
-                self._stretch = min(2 * self._stretch, _MAX_STRETCH)
-        wait = max(self._varied(self._pause), min(retry_after or 0.0, _LONGEST_REST))
-        self._not_before = max(self._not_before, now + wait)
-        if spoiled:
-            self._split(names, now)
-        self._schedule_again(names, now)
+        plans = self._returned(question)
+        if meaning is Meaning.TOO_LARGE and len(question.names) > 1:
+            self.size.refused(len(question.names))
+            self._schedule.resize(self.size.most)
+            self._put_all(plans, now)
+            return None
+        if not question.alone or not self._is_answering(plans):
+            self._pressure.failed(
+                question.asked_at,
+                now,
+                limited=meaning is Meaning.LIMITED,
+                retry_after=retry_after,
+            )
+        if not meaning.may_be_for_ids:
+            self._put_all(plans, now)
+            return None
+        if len(question.names) > 1:
+            if question.suspects is None:
+                self._bisection.accuse(question.names, failure)
+            else:
+                self._bisection.failed(question.suspects, failure)
+            return None
+        return self._failed_alone(plans, now, meaning)
 
-    def _split(self, names: Collection[str], now: float) -> None:
-        """Ask for ids in smaller company, and soon, if their request failed twice alike."""
-        for name in names:
-            if (plan := self._plans.get(name)) is not None:
-                plan.spoiled += 1
-                if plan.spoiled >= _ALIKE and len(names) > 1:
-                    plan.most = (len(names) + 1) // 2
-                    self._schedule(name, now)
+    def seconds_left(self, name: str, now: float) -> float | None:
+        """Return in how many seconds an id will more likely have ended than not."""
+        plan = self._plans[name]
+        if plan.interval is not None:
+            return None
+        age = plan.age(now)
+        return (plan.hazard.age_at(0.5, since=age) - age) * plan.unit
 
-    def _drop_outdated(self) -> None:
-        while self._queue and not self._is_current(self._queue[0]):
-            heapq.heappop(self._queue)
+    def _failed_alone(self, plans: Sequence[Plan], now: float, meaning: Meaning) -> str | None:
+        blamed = None
+        for plan in plans:
+            if meaning is Meaning.REFUSED or self._is_answering([plan]):
+                blamed = plan.name
+                self._bisection.encouraged()
+            plan.answers = self._answers
+            plan.failures = min(plan.failures + 1, _MOST_DOUBLINGS)
+            shortest, longest = self._policy.min_interval, self._policy.max_interval
+            self._put_alone(plan, now + min(shortest * 2 ** (plan.failures - 1), longest))
+        return blamed
 
-    def _schedule_again(self, names: Collection[str], now: float) -> None:
-        vary = self._varied(1.0)
-        self._asked.difference_update(names)
-        for name in names:
-            if (plan := self._plans.get(name)) is not None and plan.due is None:
-                self._schedule(name, now + self._interval(plan, now) * vary)
+    def _is_answering(self, plans: Sequence[Plan]) -> bool:
+        """Whether others were answered since these failed last."""
+        return any(plan.failures and plan.answers < self._answers for plan in plans)
 
-    def _schedule(self, name: str, due: float) -> None:
-        self._plans[name].due = due
-        heapq.heappush(self._queue, (due, next(self._numbers), name))
+    def _returned(self, question: Question) -> Sequence[Plan]:
+        """Return the plans of a question that has ended, those of them that are still wanted."""
+        self._under_way.difference_update(question.names)
+        plans = [self._plans[name] for name in question.names if name in self._plans]
+        return [plan for plan in plans if plan.entry is None and plan.alone_at is None]
 
-    def _is_current(self, entry: tuple[float, int, str]) -> bool:
-        plan = self._plans.get(entry[2])
-        return plan is not None and plan.due == entry[0]
+    def _take_estimate(self, plan: Plan, now: float, estimate: float | None) -> None:
+        """Count the age anew, as a share of what the service estimates."""
+        plan.interval = None
+        if estimate is not None and 0 <= estimate <= _LONGEST_ESTIMATE:
+            plan.hazard = self.experience.estimated
+            plan.origin = plan.asked = now
+            plan.unit = max(estimate, self._policy.min_interval)
 
-    def _interval(self, plan: _Plan, now: float) -> float:
-        left = plan.expected - now
-        interval = left if left > 0 else -left * self._policy.growth
-        shortest, longest = self._policy.min_interval, self._policy.max_interval
-        return min(self._stretch * min(max(interval, shortest), longest), 2 * longest)
+    def _put_all(self, plans: Sequence[Plan], now: float) -> None:
+        for plan in plans:
+            self._put(plan, now)
 
-    def _varied(self, seconds: float) -> float:
-        return seconds * (1 + self._policy.jitter * (2 * self._chance() - 1))
+    def _put(self, plan: Plan, now: float) -> None:
+        self._schedule.put(plan, now, len(self._plans))
 
+    def _put_alone(self, plan: Plan, due: float) -> None:
+        plan.alone_at = due
+        heapq.heappush(self._alone, (due, next(self._numbers), plan))
 
-def _expected(now: float, estimate: float | None) -> float:
-    return now + max(0.0, estimate or 0.0)
+    def _withdraw(self, plan: Plan) -> None:
+        plan.alone_at = None
+        self._schedule.withdraw(plan)

@@ -167,6 +167,7 @@ def _make_converter() -> Converter:
         id=override(struct_hook=lambda value, _: _id(value)),
         state=override(struct_hook=lambda value, _: _state(value)),
         raw=override(struct_hook=lambda value, _: value),
+        seconds_left=override(omit=True),
     )
 
     def generation(value: Mapping[str, Any], _: object) -> Generation:

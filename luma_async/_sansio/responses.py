@@ -59,10 +59,12 @@ class States:
     Attributes:
         generations: Those that could be read, in the order sent.
         problems: What is wrong with the others; the readable ones count all the same.
+        date: When the service answered, by its own clock where it tells.
     """
 
     generations: Sequence[Generation]
     problems: Sequence[str] = ()
+    date: datetime | None = None
 
 
 def read_states(answer: Answer) -> States:
@@ -82,7 +84,8 @@ def read_states(answer: Answer) -> States:
             generations.append(structure(entry, Generation, path=f"$[{index}]"))
         except ResponseFormatError as error:
             problems.extend(error.problems)
-    return States(generations=generations, problems=problems)
+    date = _date(answer.headers.get("date", "")) or answer.received_at
+    return States(generations=generations, problems=problems, date=date)
 
 
 def find_state(answer: Answer, name: str) -> Generation:

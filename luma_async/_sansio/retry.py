@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from enum import Enum
 
 from attrs import define, field
 
@@ -27,12 +28,45 @@ def is_transient(error: LumaError) -> bool:
     return isinstance(error, (RequestError, ResponseFormatError))
 
 
-def blames_content(error: LumaError) -> bool:
-    """Whether what a request held, and not the state of the service, may be why it failed.
+class Meaning(Enum):
+    """What the failure of a status request says."""
 
-    That includes 500, which is how a service ends that chokes on one of many ids.
+    LIMITED = "the service asks for fewer requests"
+    TOO_LARGE = "the request is too long"
+    REFUSED = "the service does not take what was asked for"
+    SPOILED = "the service may have choked on one of the ids"
+    DOWN = "the service is not there, or takes nobody in"
+
+    @property
+    def may_be_for_ids(self) -> bool:
+        """Whether the same request without one of its ids may succeed."""
+        return self in (Meaning.REFUSED, Meaning.SPOILED)
+
+
+_MEANINGS = {
+    400: Meaning.REFUSED,
+    404: Meaning.REFUSED,
+    413: Meaning.TOO_LARGE,
+    414: Meaning.TOO_LARGE,
+    422: Meaning.REFUSED,
+    429: Meaning.LIMITED,
+    500: Meaning.SPOILED,
+}
+
+
+def meaning_of(error: LumaError) -> Meaning:
+    """Tell what the failure of a status request says.
+
+    A service that chokes on one of many ids ends in 500, breaks the connection, hangs, or says
+    what nobody can read.
     """
-    return isinstance(error, APIError) and error.status in (400, 404, 413, 414, 422, 500)
+    if isinstance(error, APIError):
+        return _MEANINGS.get(error.status, Meaning.DOWN)
+    if isinstance(error, (RequestError, ResponseFormatError)) and not isinstance(
+        error, ConnectError
+    ):
+        return Meaning.SPOILED
+    return Meaning.DOWN
 
 
 @define(eq=False)

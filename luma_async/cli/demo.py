@@ -66,16 +66,12 @@ class Demo:
 
     def _client(self, base_url: str) -> LumaClient:
         """Make a client whose pace and intervals are those of the defaults, on faster time."""
-        limits, polling = Limits(), PollPolicy()
+        limits = Limits()
         return LumaClient(
             "any-key-will-do",
             base_url=base_url,
             limits=evolve(limits, requests_per_second=limits.requests_per_second * self.speed),
-            polling=evolve(
-                polling,
-                min_interval=polling.min_interval / self.speed,
-                max_interval=polling.max_interval / self.speed,
-            ),
+            polling=PollPolicy().at_speed(self.speed),
         )
 
     async def _make_all(self, luma: LumaClient) -> None:

@@ -15,5 +15,6 @@ def luma_emulator() -> Iterator[Emulator]:
 
     It runs in a thread, so that plain tests can use it as well as those of any event loop.
     """
-    with Emulator(time_scale=TIME_SCALE).running_in_thread() as emulator:
+    # With estimates a client knows at once that it need not wait for half a minute.
+    with Emulator(time_scale=TIME_SCALE, estimates=True).running_in_thread() as emulator:
         yield emulator

@@ -71,7 +71,7 @@ async def test_ten_thousand_ids_take_five_hundred_requests_a_sweep() -> None:
     assert names == [generation.id for generation in ends]
     assert 500 == len(service.asked)
     assert names == sorted((name for ids in service.asked for name in ids), key=names.index)
-    assert 0 == service.tracker.waiting
+    assert 0 == len(service.tracker.tracks)
 
 
 async def test_i10_the_number_of_waiters_does_not_change_what_is_asked() -> None:
@@ -134,7 +134,7 @@ async def one_trial(seed: int, many: int) -> int:
         await asyncio.wait(waiters)
     stayed = {task: name for task, name in waiters.items() if not task.cancelled()}
     assert list(stayed.values()) == [task.result().id for task in stayed]
-    assert 0 == service.tracker.waiting
+    assert 0 == len(service.tracker.tracks)
     await service.tracker.close()
     return len(stayed)
 
@@ -159,7 +159,7 @@ async def test_s27_a_waiter_who_leaves_is_not_asked_for_any_more() -> None:
         asked = len(service.asked)
         await anyio.sleep(HOUR)
         assert asked == len(service.asked)
-        assert (0, []) == (service.tracker.waiting, tasks_of_ours())
+        assert (0, []) == (len(service.tracker.tracks), tasks_of_ours())
 
 
 async def test_s27_a_waiter_who_comes_during_a_request_is_in_the_next() -> None:
@@ -321,7 +321,9 @@ async def test_h25_429_slows_the_questions_for_everybody_and_they_recover() -> N
         wait.cancel()
 
     assert per_minute[15] < 0.75 * per_minute[8]
-    assert per_minute[20] < per_minute[8] <= per_minute[29] + 2
+    # As often as every four seconds, which is the longest that they are left alone.
+    assert per_minute[15] < 0.75 * per_minute[29]
+    assert 14 <= per_minute[29] <= 15
 
 
 async def test_an_hour_of_outage_makes_few_requests_and_no_burst_after_it() -> None:
@@ -337,7 +339,7 @@ async def test_an_hour_of_outage_makes_few_requests_and_no_burst_after_it() -> N
     assert names == [generation.id for generation in ends]
     # Some are under way together at the beginning; then it is one at a time, with a pause.
     assert len(during) < HOUR / 30 + 20
-    assert 49 <= len(after) <= 53
+    assert 49 <= len(after) <= 65
     assert min((b - a for a, b in pairwise(after))) > 0.099
 
 
@@ -368,7 +370,7 @@ async def test_p38_closing_ends_thousands_of_waits_at_once() -> None:
     errors = [task.exception() for task in waits]
     assert {ClientStateError} == {type(error) for error in errors}
     assert 6000 == len({id(error) for error in errors})
-    assert (0, []) == (service.tracker.waiting, tasks_of_ours())
+    assert (0, []) == (len(service.tracker.tracks), tasks_of_ours())
     with pytest.raises(ClientStateError):
         await wait_for_one(service.tracker, "a", math.inf)
 
@@ -446,16 +448,24 @@ async def test_estimates_of_the_service_are_waited_out() -> None:
     known = pending("a", estimate_wait_seconds=60.0)
     await wait_for_one(service.tracker, known, math.inf)
 
-    assert len(service.asked) <= 2
+    assert len(service.asked) <= 4
     assert anyio.current_time() - start <= 65.0
 
 
 async def test_durations_are_learned() -> None:
-    """For how long each generation was followed is remembered."""
-    service = Pretended(done_after(60.0))
-    await wait_for_list(service.tracker, ["a", "b"], math.inf)
-    assert 2 == len(service.tracker.durations)
-    assert 60.0 <= min(service.tracker.durations) <= max(service.tracker.durations) <= 75.0
+    """How long the generations took that this client made shows in what it expects of others."""
+    start = anyio.current_time()
+    service = Pretended(done_after(start + 20.0))
+    names = [f"g-{number}" for number in range(200)]
+    for name in names:
+        service.tracker.tracks.ordered(pending(name), "create")
+    before = service.tracker.cadence.experience.durations
+    await wait_for_list(service.tracker, names, math.inf)
+
+    after = service.tracker.cadence.experience.durations["create"]
+    assert {} == before
+    assert (200, 200) == (service.tracker.tracks.finished, after.seen)
+    assert 15.0 <= after.median_seconds <= after.p90_seconds <= 40.0
 
 
 def look_for(service: Pretended, names: Sequence[str], attempts: int = 3) -> Look:
@@ -540,7 +550,7 @@ async def test_a_look_that_is_given_up_leaves_nothing() -> None:
     service = Pretended(done_after(0.0), latency=5.0)
     with anyio.move_on_after(1.0):
         await look(service, ["a", "b"])
-    assert 0 == service.tracker.waiting
+    assert 0 == len(service.tracker.tracks)
     await anyio.sleep(10.0)
     assert 1 == len(service.asked)
 
@@ -552,7 +562,7 @@ async def test_an_answer_for_somebody_who_left_is_of_no_consequence() -> None:
         await wait_for_one(service.tracker, "a", math.inf)
     await anyio.sleep(10.0)
     assert [("a",)] == service.asked
-    assert 0 == service.tracker.waiting
+    assert 0 == len(service.tracker.tracks)
 
 
 async def test_a_watcher_hears_of_changes_and_of_the_present() -> None:

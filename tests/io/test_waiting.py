@@ -17,6 +17,7 @@ from luma_async import (
     WaitTimeoutError,
 )
 from luma_async._io.waiting import as_completed, wait_for_list, wait_for_one, watch
+from luma_async._sansio.responses import States
 from tests.support.pretended import Pretended, completed, done_after, pending
 from tests.support.virtual_time import VIRTUAL_TIME
 
@@ -131,7 +132,8 @@ async def test_news_of_the_last_instant_count() -> None:
         await asyncio.sleep(0)
         end = anyio.current_time() + seconds
         loop = asyncio.get_running_loop()
-        loop.call_at(end, service.tracker.take_in, [completed("a")])
+        states = States(generations=[completed("a")])
+        loop.call_at(end, service.tracker.tracks.take_in, states, end)
         assert "a" == (await wait).id
 
 
@@ -168,13 +170,13 @@ async def test_an_iteration_left_early_leaves_nothing() -> None:
     async with aclosing(watch(service.tracker, "endless-1")) as changes:
         async for _ in changes:
             break
-    assert 0 == service.tracker.waiting
+    assert 0 == len(service.tracker.tracks)
 
 
 async def test_watching_begins_with_what_is_known() -> None:
     """A generation that was just created is the first that its watcher sees."""
     service = Pretended(mixed)
-    seen = [one.state async for one in watch(service.tracker, pending("ok-10", state="pending"))]
+    seen = [one.state async for one in watch(service.tracker, pending("ok-50", state="pending"))]
     assert ["pending", "processing", "completed"] == seen
 
 

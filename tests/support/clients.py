@@ -17,7 +17,12 @@ KEY = "sk-CANARY-5f0c1ab2-never-to-be-seen"
 
 QUICK_LIMITS = Limits(requests_per_second=10_000)
 QUICK_POLLING = PollPolicy(
-    min_interval=0.005, max_interval=0.05, missing_grace=0.02, video_grace=0.02
+    request_worth=0.005,
+    min_interval=0.005,
+    max_interval=0.05,
+    expected_seconds=0.2,
+    missing_grace=0.02,
+    video_grace=0.02,
 )
 QUICK_RETRIES = RetryPolicy(first_delay=0.001, max_delay=0.005, deadline=5.0)
 QUICK_TIMEOUTS = Timeouts(connect=2.0, free=2.0, paid=2.0)

@@ -1,0 +1,230 @@
+"""Who waits for which generations, and what answers mean for them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import anyio
+from attrs import define, evolve, field
+
+from luma_async._io.listeners import Listener, Look, News, own
+from luma_async._sansio.cadence import Cadence
+from luma_async._sansio.experience import Kind
+from luma_async._sansio.progress import Progress, has_ended
+from luma_async._sansio.responses import States
+from luma_async.errors import GenerationFailedError, LumaError, NotFoundError
+from luma_async.models import Generation
+from luma_async.settings import PollPolicy
+
+_OLDEST = 86_400.0
+
+
+@define(eq=False)
+class Track:
+    """One generation that is followed, and who follows it.
+
+    Attributes:
+        heard_at: When the question was asked whose answer is the latest that counts.
+    """
+
+    progress: Progress
+    heard_at: float
+    listeners: dict[Listener, None] = field(factory=dict, init=False)
+    looks: dict[Look, None] = field(factory=dict, init=False)
+
+
+@define(eq=False)
+class Tracks:
+    """The generations that somebody waits for.
+
+    Attributes:
+        finished: How many were followed to their end.
+        delays: The sum of the seconds after which that was probably heard, and of how many.
+    """
+
+    _policy: PollPolicy
+    _cadence: Cadence
+    finished: int = field(default=0, init=False)
+    delays: tuple[float, int] = field(default=(0.0, 0), init=False)
+    _ordered: dict[str, tuple[Kind, float]] = field(factory=dict, init=False)
+    _tracks: dict[str, Track] = field(factory=dict, init=False)
+
+    def __len__(self) -> int:
+        return len(self._tracks)
+
+    def ordered(self, generation: Generation, kind: Kind) -> None:
+        """Remember when a generation began, so that its age is known once somebody waits for it."""
+        self._ordered[generation.id] = kind, anyio.current_time()
+
+    def join(self, listener: Listener, known: Mapping[str, Generation], now: float) -> None:
+        """Let a listener hear of its pending ids.
+
+        Args:
+            listener: Whom to tell.
+            known: What the caller knows of them already, by id.
+            now: The time.
+        """
+        for name in listener.pending:
+            self._join(listener, name, known.get(name), now)
+
+    def leave(self, listener: Listener) -> None:
+        """Tell a listener no more."""
+        for name in listener.pending:
+            self._leave(listener, name)
+
+    def take_in(self, states: States, asked_at: float) -> None:
+        """Let the waiting hear what the answer to a question says that was asked at a time."""
+        # Where an answer contradicts itself, the video counts.
+        for generation in sorted(states.generations, key=lambda one: not one.is_completed):
+            self._seen(generation, asked_at, states.date)
+
+    def missed(self, names: Iterable[str], now: float, *, alone: bool) -> None:
+        """Note that an answer does not hold some ids, or the one that was asked for alone."""
+        for name in names:
+            self._missed(name, now, alone=alone)
+
+    def refused(self, name: str, error: LumaError, now: float) -> None:
+        """Note that a question for an id alone failed because of that id."""
+        if (track := self._tracks.get(name)) is not None:
+            track.progress.refused(error, now)
+            self._conclude(name, track)
+
+    def looks_failed(self, names: Iterable[str], error: LumaError, asked_at: float) -> None:
+        """Let those who want the next answer know that a question for these ids failed.
+
+        Who waits is not told: a wait outlasts failures.
+        """
+        now = anyio.current_time()
+        for name in names:
+            track = self._tracks.get(name)
+            if track is not None and track.looks:
+                for look in track.looks:
+                    look.request_failed(error, asked_at=asked_at, now=now)
+                self._cadence.hasten(name, now)
+
+    def fail_all(self, error: LumaError) -> None:
+        """End all waits."""
+        for track in self._tracks.values():
+            for listener in (*track.listeners, *track.looks):
+                listener.fail(error)
+
+    def _join(self, listener: Listener, name: str, known: Generation | None, now: float) -> None:
+        if known is not None and known.is_completed:
+            # Its video was not there yet; that is as good as to know nothing.
+            known = None
+        track = self._tracks.get(name)
+        if track is None:
+            track = self._tracks[name] = Track(Progress(name, self._policy, known), now)
+            self._plan(name, known, now)
+        if isinstance(listener, Look):
+            track.looks[listener] = None
+            self._cadence.hasten(name, now)
+            return
+        track.listeners[listener] = None
+        if listener.every_change and track.progress.latest is not None:
+            listener.tell(self._news(track.progress.latest))
+
+    def _plan(self, name: str, known: Generation | None, now: float) -> None:
+        kind, began = self._ordered.get(name, ("create", None))
+        if began is not None:
+            age = now - began
+        else:
+            # By this machine's clock, until an answer brings the service's own.
+            age = (known and _age(known, datetime.now(UTC))) or 0.0
+        estimate = known.estimate_wait_seconds if known is not None else None
+        self._cadence.add(
+            name, now, age=age, certain=began is not None, kind=kind, estimate=estimate
+        )
+        if known is None and began is None:
+            # It may have been finished for long.
+            self._cadence.hasten(name, now)
+
+    def _leave(self, listener: Listener, name: str) -> None:
+        if (track := self._tracks.get(name)) is None:
+            return
+        if isinstance(listener, Look):
+            track.looks.pop(listener, None)
+        else:
+            track.listeners.pop(listener, None)
+        self._drop_if_unwanted(name, track)
+
+    def _drop_if_unwanted(self, name: str, track: Track) -> None:
+        if not track.listeners and not track.looks:
+            self._tracks.pop(name, None)
+            self._cadence.discard(name)
+
+    def _seen(self, generation: Generation, asked_at: float, date: datetime | None) -> None:
+        name, now = generation.id, anyio.current_time()
+        if (track := self._tracks.get(name)) is None:
+            return
+        self.settle_looks(name, News(name, generation))
+        if asked_at >= track.heard_at or has_ended(generation):
+            track.heard_at = asked_at
+            moved = track.progress.seen(generation, now)
+            self._learn(generation, asked_at, date)
+            if moved and track.progress.ending is None:
+                self._tell(track, generation)
+        self._conclude(name, track)
+
+    def _learn(self, generation: Generation, asked_at: float, date: datetime | None) -> None:
+        now = anyio.current_time()
+        if has_ended(generation):
+            delay = self._cadence.finished(generation.id, now)
+            if delay is not None:
+                self.delays = self.delays[0] + delay, self.delays[1] + 1
+        elif generation.is_completed:
+            self._cadence.videoless(generation.id, now)
+        else:
+            age = _age(generation, date) if date is not None else None
+            estimate = generation.estimate_wait_seconds
+            self._cadence.unfinished(generation.id, asked_at, age=age, estimate=estimate)
+
+    def _tell(self, track: Track, generation: Generation) -> None:
+        watching = [listener for listener in track.listeners if listener.every_change]
+        if watching:
+            news = self._news(generation)
+            for listener in watching:
+                listener.tell(news)
+
+    def _news(self, generation: Generation) -> News:
+        left = self._cadence.seconds_left(generation.id, anyio.current_time())
+        return News(generation.id, evolve(generation, seconds_left=left))
+
+    def _missed(self, name: str, now: float, *, alone: bool) -> None:
+        if (track := self._tracks.get(name)) is None:
+            return
+        self.settle_looks(name, News(name))
+        track.progress.missed(now, alone=alone)
+        if track.progress.is_overdue and track.progress.ending is None:
+            self._cadence.isolate(name, now)
+        self._conclude(name, track)
+
+    def _conclude(self, name: str, track: Track) -> None:
+        """Tell all who wait how it ended, if it has, and forget what nobody waits for."""
+        ending = track.progress.ending
+        if ending is not None:
+            if isinstance(ending, Generation):
+                news = News(name, ending)
+            else:
+                failed = isinstance(ending, GenerationFailedError)
+                news = News(name, ending.generation if failed else None, ending)
+            for listener in track.listeners:
+                listener.settle(news if news.error is None else evolve(news, error=own(news.error)))
+            self.finished += bool(track.listeners)
+            track.listeners.clear()
+            self._ordered.pop(name, None)
+        self._drop_if_unwanted(name, track)
+
+    def settle_looks(self, name: str, news: News) -> None:
+        """Tell those who want the next answer for an id, and them alone."""
+        if (track := self._tracks.get(name)) is not None:
+            for look in track.looks:
+                look.settle(news)
+            track.looks.clear()
+
+
+def _age(generation: Generation, date: datetime) -> float | None:
+    """Return how old a generation is at a date; None where the clocks make no sense."""
+    if generation.created_at is None:
+        return None
+    seconds = (date - generation.created_at).total_seconds()
+    return seconds if 0 <= seconds <= _OLDEST else None

@@ -1,0 +1,238 @@
+"""How likely a generation is to finish now, given that it has not: learned from answers.
+
+The hazard h(t) is the rate at which generations of age t finish. It is held constant within
+classes of age, as in life tables, and estimated in three steps, each of which gives way to the
+next as there is evidence for it:
+
+1. a prior: the hazard of a lognormal duration;
+2. a tilt, h -> h * exp(a) * t ** b, fitted to all classes together, which carries what was learned
+   at one age over to the ages around it. It is the regression of occurrences on exposure that
+   life tables are smoothed with (N. Laird and D. Olivier, *Covariance Analysis of Censored
+   Survival Data Using Log-Linear Analysis Techniques*, JASA 76, 1981);
+3. each class by itself: finished so far over expected so far, as the mean of a gamma prior around
+   1 and Poisson counts.
+
+What is counted is when answers came, not when generations finished: one that was unfinished at
+one answer and finished at the next is spread over the classes between, in proportion to what is
+believed of them (one step of the EM algorithm for interval-censored data).
+
+Ages are in units of what a generation was expected to take, so that one grid of classes serves
+durations of any length.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
+
+from attrs import define, field, frozen
+
+from luma_async.settings import AGE_CLASSES, Evidence
+
+_RATIO = 1.12
+_FIRST = 0.02
+EDGES = (0.0, *(_FIRST * _RATIO**k for k in range(AGE_CLASSES - 1)), math.inf)
+"""Where the classes of age begin and end."""
+_LOG_AGES = tuple(
+    math.log((a + min(b, a * _RATIO)) / 2) if a else math.log(_FIRST) for a, b in pairwise(EDGES)
+)
+
+_PRECISION_A = 4.0
+_PRECISION_B = 0.5
+"""How firmly the tilt is held at none: one over the variances of a and b."""
+_STRENGTH = 3.0
+"""How many generations have to finish within a class until it speaks for itself."""
+_MEMORY = 60.0
+"""How many generations a class remembers, so that a service that changes is followed."""
+_MOST_TILT = 6.0
+_PATIENCE = 0.05
+"""By which share the evidence has to grow until the hazard is estimated anew."""
+_MOST_SEEN = 10_000
+_CERTAIN = 0.999
+
+
+def lognormal(sigma: float) -> tuple[float, ...]:
+    """Return the hazard of a lognormal duration with the median 1, by class of age."""
+
+    def log_survival(age: float) -> float:
+        return math.log(0.5 * math.erfc(math.log(age) / sigma / math.sqrt(2))) if age else 0.0
+
+    # The last class has no end; it goes on as it begins.
+    ends = (*EDGES[1:-1], EDGES[-2] * _RATIO)
+    return tuple(
+        (log_survival(a) - log_survival(b)) / (b - a) for a, b in zip(EDGES, ends, strict=False)
+    )
+
+
+VAGUE = lognormal(0.9)
+ESTIMATED = lognormal(0.3)
+"""For durations in units of an estimate that the service gave."""
+
+
+@frozen
+class Look:
+    """When to look at a generation again.
+
+    Attributes:
+        delay: How much older it is then.
+        chance: How likely it is to be finished by then.
+    """
+
+    delay: float
+    chance: float
+
+
+@define(eq=False)
+class Hazard:
+    """The hazard of finishing, by age.
+
+    Attributes:
+        revision: Grows when the hazard is estimated anew.
+        finished: How many generations were seen to finish.
+    """
+
+    _prior: Sequence[float] = VAGUE
+    revision: int = field(default=0, init=False)
+    finished: int = field(default=0, init=False)
+    _rates: Sequence[float] = field(init=False)
+    _occurrences: list[float] = field(init=False)
+    _exposures: list[float] = field(init=False)
+    _tilt: tuple[float, float] = field(default=(0.0, 0.0), init=False)
+    _seen: int = field(default=0, init=False)
+    _new: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._rates = tuple(self._prior)
+        self._occurrences = [0.0] * AGE_CLASSES
+        self._exposures = [0.0] * AGE_CLASSES
+
+    @property
+    def rates(self) -> Sequence[float]:
+        """The hazard of each class of age, finished generations per unit of age."""
+        return self._rates
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the estimate rests on: finished generations and the age lived through, by class."""
+        pairs = zip(self._occurrences, self._exposures, strict=True)
+        return tuple((round(finished, 4), round(lived, 6)) for finished, lived in pairs)
+
+    def remember(self, evidence: Evidence) -> None:
+        """Go on from what another hazard has learned."""
+        for k, (finished, lived) in enumerate(evidence):
+            self._count(k, finished, lived)
+        # The tilt is found in steps; from nothing it takes several.
+        for _ in range(8):
+            self._estimate()
+
+    def observe(self, since: float, until: float, *, finished: bool) -> None:
+        """Learn that a generation was unfinished at one age, and what it was at another."""
+        k = bisect_right(EDGES, since) - 1
+        parts = []
+        while since < until:
+            end = min(until, EDGES[k + 1])
+            parts.append((k, end - since))
+            since, k = end, k + 1
+        if finished:
+            self.finished += 1
+            self._spread(parts)
+        else:
+            for k, lived in parts:
+                self._count(k, 0.0, lived)
+        self._new += 1
+        if self._new > _PATIENCE * self._seen:
+            self._seen = min(self._seen + self._new, _MOST_SEEN)
+            self._new = 0
+            self._estimate()
+
+    def _spread(self, parts: Sequence[tuple[int, float]]) -> None:
+        """Count one generation that finished somewhere within these stretches of age."""
+        alive = 1.0
+        shares = []
+        for k, length in parts:
+            share = alive * -math.expm1(-self._rates[k] * length)
+            shares.append(share)
+            alive -= share
+        total = sum(shares)
+        left = 1.0
+        for (k, length), share in zip(parts, shares, strict=True):
+            part = share / total
+            left -= part
+            self._count(k, part, length * (left + part / 2))
+
+    def _count(self, k: int, finished: float, lived: float) -> None:
+        self._occurrences[k] += finished
+        self._exposures[k] += lived
+        weight = self._occurrences[k] + self._exposures[k] * self._prior[k]
+        if weight > _MEMORY:
+            self._occurrences[k] *= _MEMORY / weight
+            self._exposures[k] *= _MEMORY / weight
+
+    def _estimate(self) -> None:
+        self.revision += 1
+        a, b = self._tilt = self._improved_tilt()
+        rates = []
+        for prior, occurred, lived, age in zip(
+            self._prior, self._occurrences, self._exposures, _LOG_AGES, strict=True
+        ):
+            tilted = prior * math.exp(max(-_MOST_TILT, min(_MOST_TILT, a + b * age)))
+            rates.append(tilted * (occurred + _STRENGTH) / (tilted * lived + _STRENGTH))
+        self._rates = rates
+
+    def _improved_tilt(self) -> tuple[float, float]:
+        """Take one step of Newton's method towards the most likely tilt.
+
+        The log-likelihood of class k is ``occurrences * log(h) - h * exposure``, with
+        ``h = prior * exp(a + b * log(age))``; the normal priors of a and b are added to it.
+        """
+        a, b = self._tilt
+        slope_a, slope_b = -_PRECISION_A * a, -_PRECISION_B * b
+        curve_aa, curve_ab, curve_bb = _PRECISION_A, 0.0, _PRECISION_B
+        for prior, occurred, lived, age in zip(
+            self._prior, self._occurrences, self._exposures, _LOG_AGES, strict=True
+        ):
+            if lived:
+                tilt = max(-_MOST_TILT, min(_MOST_TILT, a + b * age))
+                expected = prior * lived * math.exp(tilt)
+                slope_a += occurred - expected
+                slope_b += (occurred - expected) * age
+                curve_aa += expected
+                curve_ab += expected * age
+                curve_bb += expected * age * age
+        determinant = curve_aa * curve_bb - curve_ab * curve_ab
+        step_a = (slope_a * curve_bb - slope_b * curve_ab) / determinant
+        step_b = (slope_b * curve_aa - slope_a * curve_ab) / determinant
+        # Far from the maximum the step would lead too far.
+        shortening = min(1.0, 2.0 / max(abs(step_a), abs(step_b), 1e-9))
+        return a + shortening * step_a, b + shortening * step_b
+
+    def look(self, age: float, worth: float) -> Look:
+        """Tell when one that is unfinished at an age has probably waited for so long.
+
+        That is the delay d at which the integral of P(T <= age + u | T > age) over u from 0 to d
+        reaches `worth`.
+        """
+        k = bisect_right(EDGES, age) - 1
+        now = age
+        chance = 0.0
+        while True:
+            # Within a class the chance is taken to grow in a straight line.
+            slope = self._rates[k] * (1.0 - chance)
+            length = EDGES[k + 1] - now
+            waited = (chance + slope * length / 2) * length
+            if waited >= worth:
+                rest = 2 * worth / (chance + math.sqrt(chance * chance + 2 * slope * worth))
+                return Look(now + rest - age, chance + slope * rest)
+            worth -= waited
+            chance = min(chance + slope * length, _CERTAIN)
+            now += length
+            k += 1
+
+    def age_at(self, share: float, *, since: float = 0.0) -> float:
+        """Return the age by which a share of those that are unfinished at an age have finished."""
+        left = -math.log1p(-share)
+        k = bisect_right(EDGES, since) - 1
+        while self._rates[k] * (EDGES[k + 1] - since) < left:
+            left -= self._rates[k] * (EDGES[k + 1] - since)
+            since, k = EDGES[k + 1], k + 1
+        return since + left / self._rates[k]

@@ -1,0 +1,214 @@
+"""When to ask for which generations.
+
+Asking often costs requests, asking rarely costs waiting: from the end of a generation to the
+next question for it, somebody waits for a video that is there. J. B. Keller (*Optimum Checking
+Schedules for Systems Subject to Random Failure*, Management Science 21(3), 1974) found how to
+divide looks over the time of waiting for one event: with h(t) the rate at which it happens at
+age t, if it has not yet, and c the price of a look in seconds of waiting, the best density of
+looks is ``sqrt(h(t) / (2 * c))`` a second.
+
+Here a look is shared by all that fit into a request, and their ages differ. So it is put as a
+rule that needs no schedule. A generation that was unfinished at age a, and is of age t now, has
+probably been waited for in vain for
+
+    w = integral of P(T <= u | T > a) du, from a to t
+
+seconds. A request goes out as soon as the w of those for whom it is heaviest, as many as it
+holds, sum up to what it is worth (`PollPolicy.request_worth`). For one generation and a constant
+hazard, ``w = h * d * d / 2`` after d seconds, which gives Keller's density.
+
+What is known of T is learned (`luma_async._sansio.hazard`). So that 100,000 generations cost no
+more to decide about than 100, w is followed for the few that are next alone. The others queue by
+the time at which their w reaches its part of a request's worth; when they come up, that time is
+reviewed in the light of what was learned since.
+
+Bounds hold whatever was learned: no id is asked for again within `PollPolicy.min_interval` of an
+answer, and none is left alone for more than `PollPolicy.max_interval`.
+"""
+import math
+import random
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+
+from luma_async._sansio.agenda import Agenda, Entry
+from luma_async._sansio.hazard import Hazard
+from luma_async._sansio.pressure import Pressure
+from luma_async.settings import PollPolicy
+
+_ROUNDS_OF_REVIEW = 2
+_NEGLIGIBLE = 0.02
+_EXACT = 1e-3
+_MOST_STEPS = 20
+
+
+@define(eq=False)
+class Plan:
+    """What is known of one id, and when to ask for it.
+
+    Attributes:
+        hazard: How long such generations take.
+        origin: The time at which its age was 0.
+        unit: The seconds that stand for an age of 1.
+        asked: The latest time for which it is known, or believed, that it was unfinished.
+        certain: Whether `origin` and `asked` are known well enough to learn from.
+        entry: Its place in the agenda; None while it is asked for, or stands apart.
+        earliest: The time from which it may be asked for.
+        forced: Whether it makes a request due by itself when its time has come.
+        start: From then on its w grows as ``curve * (t - start) ** 2 / 2``.
+        curve: See `start`.
+        revision: That of the hazard when it was planned.
+        alone_at: When it is asked for in a request of its own; None where it is not.
+        failures: How often such a request failed in a row.
+        answers: How many requests had been answered when the last of them failed.
+        company: How many ids the last request held whose answer did not hold this one.
+        interval: The seconds between two questions, where they are not to be found by `hazard`.
+    """
+
+    name: str
+    hazard: Hazard
+    origin: float
+    unit: float
+    asked: float
+    certain: bool
+    entry: Entry | None = None
+    earliest: float = -math.inf
+    forced: bool = False
+    start: float = 0.0
+    curve: float = 0.0
+    revision: int = 0
+    alone_at: float | None = None
+    failures: int = 0
+    answers: int = 0
+    company: int = 0
+    interval: float | None = None
+
+    def age(self, now: float) -> float:
+        """Return its age in its own units."""
+        return max(0.0, now - self.origin) / self.unit
+
+
+@define(eq=False)
+class Schedule:
+    """Plans in the order in which they are asked for, and when that is."""
+
+    _policy: PollPolicy
+    _pressure: Pressure
+    _size: int
+    _chance: Callable[[], float] = random.random
+    _agenda: Agenda[Plan] = field(init=False)
+    _sharing: int = field(default=1, init=False)
+    _variation: float = field(default=1.0, init=False)
+    _trigger: float | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._agenda = Agenda(self._size)
+        self._vary()
+
+    def __bool__(self) -> bool:
+        return bool(self._agenda)
+
+    def resize(self, size: int) -> None:
+        """Change how many plans a request takes."""
+        if size != self._size:
+            self._size = size
+            self._agenda.resize(size)
+            self._trigger = None
+
+    def put(self, plan: Plan, now: float, waiting: int) -> None:
+        """Add a plan that is in no schedule.
+
+        Args:
+            plan: Which.
+            now: The time.
+            waiting: How many plans there are, those that are asked for just now included.
+        """
+        # As many as share a request share what it is worth.
+        self._sharing = min(self._size, waiting)
+        if self._agenda.put(plan, self._aim(plan, now)):
+            self._trigger = None
+
+    def force(self, plan: Plan, now: float) -> None:
+        """Add a plan that is in no schedule, to be asked for at once."""
+        plan.forced, plan.earliest = True, -math.inf
+        self._agenda.put(plan, now)
+        self._trigger = None
+
+    def withdraw(self, plan: Plan) -> None:
+        """Take a plan out, if it is in."""
+        if self._agenda.remove(plan):
+            self._trigger = None
+
+    def take(self, now: float) -> Sequence[Plan]:
+        """Take those out that a request which is made now asks for."""
+        self._trigger = None
+        self._vary()
+        return self._agenda.take(lambda plan: plan.earliest <= now)
+
+    def due(self, now: float) -> float:
+        """Return when the next request is due, of a schedule that is not empty."""
+        if self._trigger is None:
+            self._review(now)
+            self._trigger = self._find_trigger(now)
+        return self._trigger
+
+    def _vary(self) -> None:
+        # The worth grows with the square of the interval.
+        self._variation = (1 + self._policy.jitter * (2 * self._chance() - 1)) ** 2
+
+    def _aim(self, plan: Plan, now: float) -> float:
+        """Find the time at which the w of a plan reaches its part of a request's worth."""
+        plan.revision = plan.hazard.revision
+        price = self._pressure.price(now)
+        longest = self._pressure.longest(now)
+        part = self._policy.request_worth * price / self._sharing
+        look = plan.hazard.look(plan.age(plan.asked), part / plan.unit)
+        delay = look.delay * plan.unit if plan.interval is None else plan.interval
+        plan.forced = plan.interval is not None or delay >= longest
+        due = plan.asked + min(delay, longest)
+        if due < plan.earliest:
+            due = plan.earliest
+            plan.start, plan.curve = plan.asked, 2 * part / (due - plan.asked) ** 2
+        else:
+            # The parabola that has the value and the slope of w at that time.
+            plan.start = due - 2 * part / look.chance
+            plan.curve = look.chance**2 / (2 * part)
+        return due
+
+    def _review(self, now: float) -> None:
+        """Plan those that are next anew if more has been learned since they were planned."""
+        for _ in range(_ROUNDS_OF_REVIEW):
+            stale = [plan for plan in self._agenda if plan.revision != plan.hazard.revision]
+            if not stale:
+                return
+            for plan in stale:
+                if plan.entry is None or plan.earliest == -math.inf:
+                    continue
+                due = self._aim(plan, now)
+                if abs(due - plan.entry[0]) > _NEGLIGIBLE * (due - plan.asked):
+                    self._agenda.remove(plan)
+                    self._agenda.put(plan, due)
+
+    def _find_trigger(self, now: float) -> float:
+        """Find the time at which those who are next have together waited long enough.
+
+        Newton's method on the sum of their parabolas, from the time when all have reached their
+        part; the sum is convex, so that it comes down to the solution.
+        """
+        worth = self._policy.request_worth * self._pressure.price(now) * self._variation
+        free = [(plan.start, plan.curve) for plan in self._agenda if not plan.forced]
+        time = self._agenda.horizon if free else math.inf
+        for _ in range(_MOST_STEPS if free else 0):
+            waited = growth = 0.0
+            for start, curve in free:
+                if time > start:
+                    rate = curve * (time - start)
+                    waited += rate * (time - start) / 2
+                    growth += rate
+            step = (waited - worth) / growth
+            time -= step
+            if abs(step) < _EXACT:
+                break
+        due = [plan.entry[0] for plan in self._agenda if plan.forced and plan.entry is not None]
+        earliest = min(plan.earliest for plan in self._agenda)
+        return max(min([time, *due]), earliest)
