@@ -16,6 +16,7 @@ from luma_async._sansio.requests import Request
 from luma_async._sansio.responses import Answer, States, read_states
 from luma_async._sansio.retry import Attempts, RetryBudget, is_transient
 from luma_async.errors import APIError, RequestError, ResponseFormatError
+from luma_async.models import Generation
 from luma_async.settings import RetryPolicy
 
 T = TypeVar("T")
@@ -60,14 +61,18 @@ class Fetcher:
             _LOG.info("%s %s is repeated in %.1f s", request.method, request.path, delay)
             await self._gate.pause(delay)
 
-    async def ask(self, ids: Sequence[str]) -> States:
+    async def ask(self, ids: Sequence[str], known: Callable[[str], Generation | None]) -> States:
         """Ask for the state of some generations once; the caller holds a turn at the gate.
+
+        Args:
+            ids: Which.
+            known: Returns what is known of one already.
 
         Raises:
             LumaError: No usable answer came.
         """
         self.ids_asked += len(ids)
-        return read_states(await self._exchange(requests.get(ids)))
+        return read_states(await self._exchange(requests.get(ids)), known)
 
     def attempts(self) -> Attempts:
         """Begin to count the attempts of one call."""

@@ -31,13 +31,14 @@ class Gate:
     free: Lane = field(init=False)
     paid: Lane = field(init=False)
     in_flight: int = field(default=0, init=False)
-    _turnstile: anyio.Lock = field(factory=anyio.Lock, init=False)
+    _turnstile: anyio.Lock = field(factory=lambda: anyio.Lock(fast_acquire=True), init=False)
     _next_start: float = field(default=0.0, init=False)
     _closed: anyio.Event = field(factory=anyio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.free = Lane(anyio.Semaphore(self._limits.concurrent_requests))
-        self.paid = Lane(anyio.Semaphore(self._limits.concurrent_requests))
+        seats = self._limits.concurrent_requests
+        self.free = Lane(anyio.Semaphore(seats, fast_acquire=True))
+        self.paid = Lane(anyio.Semaphore(seats, fast_acquire=True))
 
     @asynccontextmanager
     async def turn(self, lane: Lane) -> AsyncGenerator[None]:

@@ -54,7 +54,7 @@ class Listener:
     every_change: bool = False
     _inbox: deque[News] = field(factory=deque, init=False)
     _failure: LumaError | None = field(default=None, init=False)
-    _wake: anyio.Event = field(factory=anyio.Event, init=False)
+    _wake: anyio.Event | None = field(default=None, init=False)
 
     async def receive(self) -> News | None:
         """Wait for the next news; None once there is none left to come.
@@ -67,6 +67,7 @@ class Listener:
                 raise self._failure
             self._wake = anyio.Event()
             await self._wake.wait()
+            self._wake = None
         return self.receive_nowait()
 
     def receive_nowait(self) -> News | None:
@@ -76,7 +77,7 @@ class Listener:
     def tell(self, news: News) -> None:
         """Pass on a change; the generation goes on."""
         self._inbox.append(news)
-        self._wake.set()
+        self._rouse()
 
     def settle(self, news: News) -> None:
         """Pass on the last that there is to say of a generation."""
@@ -86,7 +87,11 @@ class Listener:
     def fail(self, error: LumaError) -> None:
         """End the wait as a whole, once the news that came before has been heard."""
         self._failure = own(error)
-        self._wake.set()
+        self._rouse()
+
+    def _rouse(self) -> None:
+        if self._wake is not None:
+            self._wake.set()
 
 
 @define(eq=False)

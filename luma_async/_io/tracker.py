@@ -51,7 +51,7 @@ class Tracker:
         tracks: Who waits for what.
     """
 
-    _ask: Callable[[Sequence[str]], Awaitable[States]]
+    _ask: Callable[[Sequence[str], Callable[[str], Generation | None]], Awaitable[States]]
     _gate: Gate
     _limits: Limits
     _policy: PollPolicy
@@ -151,7 +151,8 @@ class Tracker:
             many, waiting = len(question.names), len(self.tracks)
             _LOG.debug("asks for %d of %d ids, %s", many, waiting, question.reason)
             try:
-                self._answered(question, await self._ask(question.names))
+                states = await self._ask(question.names, self.tracks.latest)
+                self._answered(question, states)
             except LumaError as error:
                 self._failed(question, error)
             except BaseException:
@@ -194,6 +195,7 @@ class Tracker:
             # The caller's session is closed, and will not open again.
             self.tracks.fail_all(error)
         _LOG.warning("asked for %d ids in vain: %s", len(question.names), error)
+
 
 def _closed() -> ClientStateError:
     return ClientStateError("the client was closed during a wait")

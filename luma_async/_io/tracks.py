@@ -4,18 +4,27 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import anyio
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from luma_async._io.listeners import Listener, Look, News, own
 from luma_async._sansio.cadence import Cadence
 from luma_async._sansio.experience import Kind
 from luma_async._sansio.progress import Progress, has_ended
 from luma_async._sansio.responses import States
-from luma_async.errors import GenerationFailedError, LumaError, NotFoundError
+from luma_async.errors import GenerationFailedError, LumaError
 from luma_async.models import Generation
 from luma_async.settings import PollPolicy
 
 _OLDEST = 86_400.0
+
+
+@frozen
+class Beginning:
+    """What was ordered through this client, when it began, and how long it was to take then."""
+
+    kind: Kind
+    time: float
+    estimate: float | None
 
 
 @define(eq=False)
@@ -45,7 +54,7 @@ class Tracks:
     _cadence: Cadence
     finished: int = field(default=0, init=False)
     delays: tuple[float, int] = field(default=(0.0, 0), init=False)
-    _ordered: dict[str, tuple[Kind, float]] = field(factory=dict, init=False)
+    _ordered: dict[str, Beginning] = field(factory=dict, init=False)
     _tracks: dict[str, Track] = field(factory=dict, init=False)
 
     def __len__(self) -> int:
@@ -53,7 +62,13 @@ class Tracks:
 
     def ordered(self, generation: Generation, kind: Kind) -> None:
         """Remember when a generation began, so that its age is known once somebody waits for it."""
-        self._ordered[generation.id] = kind, anyio.current_time()
+        estimate = generation.estimate_wait_seconds
+        self._ordered[generation.id] = Beginning(kind, anyio.current_time(), estimate)
+
+    def latest(self, name: str) -> Generation | None:
+        """Return what the latest answer said of an id that somebody waits for."""
+        track = self._tracks.get(name)
+        return track.progress.latest if track is not None else None
 
     def join(self, listener: Listener, known: Mapping[str, Generation], now: float) -> None:
         """Let a listener hear of its pending ids.
@@ -73,9 +88,19 @@ class Tracks:
 
     def take_in(self, states: States, asked_at: float) -> None:
         """Let the waiting hear what the answer to a question says that was asked at a time."""
+        now = anyio.current_time()
         # Where an answer contradicts itself, the video counts.
         for generation in sorted(states.generations, key=lambda one: not one.is_completed):
-            self._seen(generation, asked_at, states.date)
+            track = self._tracks.get(generation.id)
+            if track is None:
+                continue
+            if generation is track.progress.latest and not track.looks:
+                # Read of words that were read before: nothing is new but the time.
+                track.heard_at = max(track.heard_at, asked_at)
+                track.progress.repeated()
+                self._cadence.unfinished(generation.id, asked_at)
+            else:
+                self._seen(track, generation, asked_at, now, states.date)
 
     def missed(self, names: Iterable[str], now: float, *, alone: bool) -> None:
         """Note that an answer does not hold some ids, or the one that was asked for alone."""
@@ -124,17 +149,17 @@ class Tracks:
             listener.tell(self._news(track.progress.latest))
 
     def _plan(self, name: str, known: Generation | None, now: float) -> None:
-        kind, began = self._ordered.get(name, ("create", None))
-        if began is not None:
-            age = now - began
-        else:
+        beginning = self._ordered.get(name)
+        if beginning is not None:
+            age = now - beginning.time
+            left = None if beginning.estimate is None else max(0.0, beginning.estimate - age)
+            self._cadence.add(name, now, age=age, certain=True, kind=beginning.kind, estimate=left)
+        elif known is not None:
             # By this machine's clock, until an answer brings the service's own.
-            age = (known and _age(known, datetime.now(UTC))) or 0.0
-        estimate = known.estimate_wait_seconds if known is not None else None
-        self._cadence.add(
-            name, now, age=age, certain=began is not None, kind=kind, estimate=estimate
-        )
-        if known is None and began is None:
+            age = _age(known, datetime.now(UTC)) or 0.0
+            self._cadence.add(name, now, age=age, estimate=known.estimate_wait_seconds)
+        else:
+            self._cadence.add(name, now)
             # It may have been finished for long.
             self._cadence.hasten(name, now)
 
@@ -152,31 +177,38 @@ class Tracks:
             self._tracks.pop(name, None)
             self._cadence.discard(name)
 
-    def _seen(self, generation: Generation, asked_at: float, date: datetime | None) -> None:
-        name, now = generation.id, anyio.current_time()
-        if (track := self._tracks.get(name)) is None:
-            return
-        self.settle_looks(name, News(name, generation))
-        if asked_at >= track.heard_at or has_ended(generation):
+    def _seen(
+        self,
+        track: Track,
+        generation: Generation,
+        asked_at: float,
+        now: float,
+        date: datetime | None,
+    ) -> None:
+        name = generation.id
+        if track.looks:
+            self.settle_looks(name, News(name, generation))
+        over = has_ended(generation)
+        # Otherwise what was asked for later has been answered sooner.
+        if over or asked_at >= track.heard_at:
             track.heard_at = asked_at
             moved = track.progress.seen(generation, now)
-            self._learn(generation, asked_at, date)
-            if moved and track.progress.ending is None:
+            if over:
+                self._ended(name, now)
+            elif generation.is_completed:
+                self._cadence.videoless(name, now)
+            else:
+                age = None if date is None else _age(generation, date)
+                estimate = generation.estimate_wait_seconds
+                self._cadence.unfinished(name, asked_at, age=age, estimate=estimate)
+            if moved and not over:
                 self._tell(track, generation)
         self._conclude(name, track)
 
-    def _learn(self, generation: Generation, asked_at: float, date: datetime | None) -> None:
-        now = anyio.current_time()
-        if has_ended(generation):
-            delay = self._cadence.finished(generation.id, now)
-            if delay is not None:
-                self.delays = self.delays[0] + delay, self.delays[1] + 1
-        elif generation.is_completed:
-            self._cadence.videoless(generation.id, now)
-        else:
-            age = _age(generation, date) if date is not None else None
-            estimate = generation.estimate_wait_seconds
-            self._cadence.unfinished(generation.id, asked_at, age=age, estimate=estimate)
+    def _ended(self, name: str, now: float) -> None:
+        delay = self._cadence.finished(name, now)
+        if delay is not None:
+            self.delays = self.delays[0] + delay, self.delays[1] + 1
 
     def _tell(self, track: Track, generation: Generation) -> None:
         watching = [listener for listener in track.listeners if listener.every_change]
@@ -204,9 +236,10 @@ class Tracks:
         if ending is not None:
             if isinstance(ending, Generation):
                 news = News(name, ending)
+            elif isinstance(ending, GenerationFailedError):
+                news = News(name, ending.generation, ending)
             else:
-                failed = isinstance(ending, GenerationFailedError)
-                news = News(name, ending.generation if failed else None, ending)
+                news = News(name, error=ending)
             for listener in track.listeners:
                 listener.settle(news if news.error is None else evolve(news, error=own(news.error)))
             self.finished += bool(track.listeners)

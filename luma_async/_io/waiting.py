@@ -1,5 +1,6 @@
 """The ways to wait for generations that the client offers, over its one tracker."""
 
+import math
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import contextmanager
 
@@ -42,16 +43,23 @@ class _Wait:
         Raises:
             WaitTimeoutError: The time is over.
         """
-        with anyio.CancelScope(deadline=self._deadline) as scope:
-            news = await self._listener.receive()
-        if scope.cancelled_caught:
-            # What arrived at the last instant counts.
-            news = self._listener.receive_nowait()
-            if news is None:
-                raise self._timed_out()
+        news = self._listener.receive_nowait()
+        if news is None:
+            news = await self._receive()
         if news is not None and news.generation is not None:
             self._finished.append(news.generation)
         return news
+
+    async def _receive(self) -> News | None:
+        if self._deadline == math.inf:
+            # Thousands wait without a deadline; it would cost each of them a scope.
+            return await self._listener.receive()
+        with anyio.CancelScope(deadline=self._deadline) as scope:
+            return await self._listener.receive()
+        if scope.cancelled_caught and (news := self._listener.receive_nowait()) is not None:
+            # What arrived at the last instant counts.
+            return news
+        raise self._timed_out()
 
     def _timed_out(self) -> WaitTimeoutError:
         return WaitTimeoutError(

@@ -2,7 +2,7 @@
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from typing import Generic, Protocol, TypeVar
 
@@ -37,12 +37,13 @@ class Agenda(Generic[P]):
     _rest: list[tuple[float, int, P]] = field(factory=list, init=False)
     _numbers: "count[int]" = field(factory=count, init=False)
 
-    def __iter__(self) -> Iterator[P]:
-        """Iterate over the front, the first first."""
-        return (plan for _, _, plan in self._front)
-
     def __bool__(self) -> bool:
         return bool(self._front)
+
+    @property
+    def front(self) -> list[P]:
+        """Those that are next, the first first."""
+        return [item[2] for item in self._front]
 
     @property
     def horizon(self) -> float:
@@ -71,7 +72,7 @@ class Agenda(Generic[P]):
 
     def take(self, wanted: Callable[[P], bool]) -> list[P]:
         """Take those out of the front that are wanted."""
-        taken = [plan for plan in self if wanted(plan)]
+        taken = [plan for plan in self.front if wanted(plan)]
         for plan in taken:
             plan.entry = None
         self._front = [item for item in self._front if item[2].entry is not None]

@@ -10,38 +10,20 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from itertools import count
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from luma_async._sansio.experience import Experience, Kind
+from luma_async._sansio.plan import Plan, Question
 from luma_async._sansio.pressure import Pressure
 from luma_async._sansio.request_size import RequestSize
 from luma_async._sansio.retry import Meaning
-from luma_async._sansio.schedule import Plan, Schedule
-from luma_async._sansio.suspects import Bisection, Suspects
+from luma_async._sansio.schedule import Schedule
+from luma_async._sansio.suspects import Bisection
 from luma_async.settings import PollPolicy
 
 _LONGEST_ESTIMATE = 86_400.0
 _LOOKS_FOR_VIDEO = 20
 _MOST_DOUBLINGS = 20
-
-
-@frozen(eq=False)
-class Question:
-    """One request for the states of some ids.
-
-    Attributes:
-        names: Which, in the order in which they are asked for.
-        asked_at: When.
-        reason: Why now, in words.
-        suspects: Set where they are asked for to find one that spoils requests.
-        alone: Whether the only id is asked for alone on purpose.
-    """
-
-    names: Sequence[str]
-    asked_at: float
-    reason: str
-    suspects: Suspects | None = None
-    alone: bool = False
 
 
 @define(eq=False)
@@ -73,9 +55,7 @@ class Cadence:
         self.size = RequestSize(self._ids_per_request)
         self.experience = Experience(self._policy)
         self._pressure = Pressure(self._policy, self._chance)
-        self._schedule = Schedule(
-            self._policy, self._pressure, self._ids_per_request, self._chance
-        )
+        self._schedule = Schedule(self._policy, self._pressure, self._ids_per_request, self._chance)
 
     def add(
         self,
@@ -104,7 +84,7 @@ class Cadence:
         plan.earliest = origin + self._policy.min_interval
         self._take_estimate(plan, now, estimate)
         if name not in self._under_way:
-            self._put(plan, now)
+            self._put([plan], now)
 
     def discard(self, name: str) -> None:
         """Stop asking for an id."""
@@ -232,7 +212,8 @@ class Cadence:
         self.size.answered(question.names, found)
         if question.suspects is not None:
             self.size.doubted(self._bisection.answered(question.suspects))
-        for plan in self._returned(question):
+        plans = self._returned(question)
+        for plan in plans:
             plan.failures = 0
             if plan.name not in found:
                 plan.company = len(question.names)
@@ -242,7 +223,7 @@ class Cadence:
             if plan.name not in found or plan.interval is not None:
                 plan.asked = max(plan.asked, question.asked_at)
             plan.earliest = now + self._policy.min_interval
-            self._put(plan, now)
+        self._put(plans, now)
         self._schedule.resize(self.size.most)
 
     def failed(
@@ -272,7 +253,7 @@ class Cadence:
         if meaning is Meaning.TOO_LARGE and len(question.names) > 1:
             self.size.refused(len(question.names))
             self._schedule.resize(self.size.most)
-            self._put_all(plans, now)
+            self._put(plans, now)
             return None
         if not question.alone or not self._is_answering(plans):
             self._pressure.failed(
@@ -282,7 +263,7 @@ class Cadence:
                 retry_after=retry_after,
             )
         if not meaning.may_be_for_ids:
-            self._put_all(plans, now)
+            self._put(plans, now)
             return None
         if len(question.names) > 1:
             if question.suspects is None:
@@ -330,12 +311,8 @@ class Cadence:
             plan.origin = plan.asked = now
             plan.unit = max(estimate, self._policy.min_interval)
 
-    def _put_all(self, plans: Sequence[Plan], now: float) -> None:
-        for plan in plans:
-            self._put(plan, now)
-
-    def _put(self, plan: Plan, now: float) -> None:
-        self._schedule.put(plan, now, len(self._plans))
+    def _put(self, plans: Sequence[Plan], now: float) -> None:
+        self._schedule.put(plans, now, len(self._plans))
 
     def _put_alone(self, plan: Plan, due: float) -> None:
         plan.alone_at = due

@@ -49,6 +49,7 @@ _PATIENCE = 0.05
 """By which share the evidence has to grow until the hazard is estimated anew."""
 _MOST_SEEN = 10_000
 _CERTAIN = 0.999
+_ALIKE = 0.005
 
 
 def lognormal(sigma: float) -> tuple[float, ...]:
@@ -100,6 +101,9 @@ class Hazard:
     _tilt: tuple[float, float] = field(default=(0.0, 0.0), init=False)
     _seen: int = field(default=0, init=False)
     _new: int = field(default=0, init=False)
+    # The last question and its answer: many are as old as the one before.
+    _asked: tuple[float, float, int] = field(default=(-1.0, 0.0, 0), init=False)
+    _look: Look = field(default=Look(0.0, 0.0), init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rates = tuple(self._prior)
@@ -128,34 +132,32 @@ class Hazard:
     def observe(self, since: float, until: float, *, finished: bool) -> None:
         """Learn that a generation was unfinished at one age, and what it was at another."""
         k = bisect_right(EDGES, since) - 1
-        parts = []
-        while since < until:
-            end = min(until, EDGES[k + 1])
-            parts.append((k, end - since))
-            since, k = end, k + 1
         if finished:
             self.finished += 1
-            self._spread(parts)
+            self._spread(k, since, until)
         else:
-            for k, lived in parts:
-                self._count(k, 0.0, lived)
+            while since < until:
+                end = min(until, EDGES[k + 1])
+                self._count(k, 0.0, end - since)
+                since, k = end, k + 1
         self._new += 1
         if self._new > _PATIENCE * self._seen:
             self._seen = min(self._seen + self._new, _MOST_SEEN)
             self._new = 0
             self._estimate()
 
-    def _spread(self, parts: Sequence[tuple[int, float]]) -> None:
-        """Count one generation that finished somewhere within these stretches of age."""
-        alive = 1.0
-        shares = []
-        for k, length in parts:
-            share = alive * -math.expm1(-self._rates[k] * length)
-            shares.append(share)
+    def _spread(self, k: int, since: float, until: float) -> None:
+        """Count one generation that finished between two ages, the first within class k."""
+        alive = left = 1.0
+        stretches = []
+        while since < until:
+            end = min(until, EDGES[k + 1])
+            share = alive * -math.expm1(-self._rates[k] * (end - since))
+            stretches.append((k, end - since, share))
             alive -= share
-        total = sum(shares)
-        left = 1.0
-        for (k, length), share in zip(parts, shares, strict=True):
+            since, k = end, k + 1
+        total = 1.0 - alive
+        for k, length, share in stretches:
             part = share / total
             left -= part
             self._count(k, part, length * (left + part / 2))
@@ -212,6 +214,18 @@ class Hazard:
         That is the delay d at which the integral of P(T <= age + u | T > age) over u from 0 to d
         reaches `worth`.
         """
+        last_age, last_worth, last_revision = self._asked
+        if (
+            abs(age - last_age) <= _ALIKE * age
+            and worth == last_worth
+            and self.revision == last_revision
+        ):
+            return self._look
+        self._asked = age, worth, self.revision
+        self._look = self._looked(age, worth)
+        return self._look
+
+    def _looked(self, age: float, worth: float) -> Look:
         k = bisect_right(EDGES, age) - 1
         now = age
         chance = 0.0

@@ -47,7 +47,8 @@ class Pressure:
         """Return by which factor a request is dearer than while the service is well."""
         if self._price == 1.0:
             return 1.0
-        return max(1.0, self._price * 0.5 ** ((now - self._priced_at) / _HALF_LIFE))
+        halvings = (now - self._priced_at) / _HALF_LIFE
+        return max(1.0, self._price * math.pow(0.5, halvings))
 
     def longest(self, now: float) -> float:
         """Return the longest time for which nothing is asked: twice as much at a high price."""

@@ -10,8 +10,9 @@ from luma_async.settings import PollPolicy
 
 def has_ended(generation: Generation) -> bool:
     """Whether it failed, or was completed and its video is published."""
-    has_video = generation.video is not None and generation.video.address is not None
-    return generation.is_failed or (generation.is_completed and has_video)
+    if generation.is_completed:
+        return generation.video is not None and generation.video.address is not None
+    return generation.is_failed
 
 
 @define(eq=False)
@@ -39,7 +40,7 @@ class Progress:
         """
         if self.ending is not None:
             return False
-        self._missed, self._missing_since = 0, None
+        self.repeated()
         if generation.is_completed and not has_ended(generation):
             # The service may say so before the file is published.
             if self._videoless_since is None:
@@ -53,6 +54,10 @@ class Progress:
         if has_ended(generation):
             self.ending = generation
         return moved
+
+    def repeated(self) -> None:
+        """Take in that an answer says the same of the generation as the one before."""
+        self._missed, self._missing_since = 0, None
 
     @property
     def is_overdue(self) -> bool:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Literal, get_args
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -68,8 +68,11 @@ def submit(order: Order) -> Request:
 
 
 def get(ids: Sequence[str]) -> Request:
-    """Ask for the state of many generations at once."""
-    query = urlencode([(f"ids[{index}]", name) for index, name in enumerate(ids)])
+    """Ask for the state of many generations at once, by ids that `check_id` has passed."""
+    # Of the characters of an id a colon alone is not written as it is.
+    query = "&".join(
+        f"ids%5B{index}%5D={name.replace(':', '%3A')}" for index, name in enumerate(ids)
+    )
     return Request(route="get", method="GET", path="/luma-ai/generation", query=query)
 
 

@@ -25,67 +25,23 @@ reviewed in the light of what was learned since.
 Bounds hold whatever was learned: no id is asked for again within `PollPolicy.min_interval` of an
 answer, and none is left alone for more than `PollPolicy.max_interval`.
 """
+
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field
 
-from luma_async._sansio.agenda import Agenda, Entry
-from luma_async._sansio.hazard import Hazard
+from luma_async._sansio.agenda import Agenda
+from luma_async._sansio.plan import Plan
 from luma_async._sansio.pressure import Pressure
 from luma_async.settings import PollPolicy
 
 _ROUNDS_OF_REVIEW = 2
 _NEGLIGIBLE = 0.02
+_SLACK = 0.1
 _EXACT = 1e-3
 _MOST_STEPS = 20
-
-
-@define(eq=False)
-class Plan:
-    """What is known of one id, and when to ask for it.
-
-    Attributes:
-        hazard: How long such generations take.
-        origin: The time at which its age was 0.
-        unit: The seconds that stand for an age of 1.
-        asked: The latest time for which it is known, or believed, that it was unfinished.
-        certain: Whether `origin` and `asked` are known well enough to learn from.
-        entry: Its place in the agenda; None while it is asked for, or stands apart.
-        earliest: The time from which it may be asked for.
-        forced: Whether it makes a request due by itself when its time has come.
-        start: From then on its w grows as ``curve * (t - start) ** 2 / 2``.
-        curve: See `start`.
-        revision: That of the hazard when it was planned.
-        alone_at: When it is asked for in a request of its own; None where it is not.
-        failures: How often such a request failed in a row.
-        answers: How many requests had been answered when the last of them failed.
-        company: How many ids the last request held whose answer did not hold this one.
-        interval: The seconds between two questions, where they are not to be found by `hazard`.
-    """
-
-    name: str
-    hazard: Hazard
-    origin: float
-    unit: float
-    asked: float
-    certain: bool
-    entry: Entry | None = None
-    earliest: float = -math.inf
-    forced: bool = False
-    start: float = 0.0
-    curve: float = 0.0
-    revision: int = 0
-    alone_at: float | None = None
-    failures: int = 0
-    answers: int = 0
-    company: int = 0
-    interval: float | None = None
-
-    def age(self, now: float) -> float:
-        """Return its age in its own units."""
-        return max(0.0, now - self.origin) / self.unit
 
 
 @define(eq=False)
@@ -97,8 +53,10 @@ class Schedule:
     _size: int
     _chance: Callable[[], float] = random.random
     _agenda: Agenda[Plan] = field(init=False)
-    _sharing: int = field(default=1, init=False)
+    _part: float = field(default=0.0, init=False)
+    _longest: float = field(default=0.0, init=False)
     _variation: float = field(default=1.0, init=False)
+    _taken_at: float = field(default=-math.inf, init=False)
     _trigger: float | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -115,18 +73,21 @@ class Schedule:
             self._agenda.resize(size)
             self._trigger = None
 
-    def put(self, plan: Plan, now: float, waiting: int) -> None:
-        """Add a plan that is in no schedule.
+    def put(self, plans: Iterable[Plan], now: float, waiting: int) -> None:
+        """Add plans that are in no schedule.
 
         Args:
-            plan: Which.
+            plans: Which.
             now: The time.
             waiting: How many plans there are, those that are asked for just now included.
         """
         # As many as share a request share what it is worth.
-        self._sharing = min(self._size, waiting)
-        if self._agenda.put(plan, self._aim(plan, now)):
-            self._trigger = None
+        worth = self._policy.request_worth * self._pressure.price(now)
+        self._part = worth / max(1, min(self._size, waiting))
+        self._longest = self._pressure.longest(now)
+        for plan in plans:
+            if self._agenda.put(plan, self._aim(plan)):
+                self._trigger = None
 
     def force(self, plan: Plan, now: float) -> None:
         """Add a plan that is in no schedule, to be asked for at once."""
@@ -142,13 +103,14 @@ class Schedule:
     def take(self, now: float) -> Sequence[Plan]:
         """Take those out that a request which is made now asks for."""
         self._trigger = None
+        self._taken_at = now
         self._vary()
         return self._agenda.take(lambda plan: plan.earliest <= now)
 
     def due(self, now: float) -> float:
         """Return when the next request is due, of a schedule that is not empty."""
         if self._trigger is None:
-            self._review(now)
+            self._review()
             self._trigger = self._find_trigger(now)
         return self._trigger
 
@@ -156,16 +118,14 @@ class Schedule:
         # The worth grows with the square of the interval.
         self._variation = (1 + self._policy.jitter * (2 * self._chance() - 1)) ** 2
 
-    def _aim(self, plan: Plan, now: float) -> float:
+    def _aim(self, plan: Plan) -> float:
         """Find the time at which the w of a plan reaches its part of a request's worth."""
         plan.revision = plan.hazard.revision
-        price = self._pressure.price(now)
-        longest = self._pressure.longest(now)
-        part = self._policy.request_worth * price / self._sharing
+        part = self._part
         look = plan.hazard.look(plan.age(plan.asked), part / plan.unit)
         delay = look.delay * plan.unit if plan.interval is None else plan.interval
-        plan.forced = plan.interval is not None or delay >= longest
-        due = plan.asked + min(delay, longest)
+        plan.forced = plan.interval is not None or delay >= self._longest
+        due = plan.asked + min(delay, self._longest)
         if due < plan.earliest:
             due = plan.earliest
             plan.start, plan.curve = plan.asked, 2 * part / (due - plan.asked) ** 2
@@ -175,16 +135,17 @@ class Schedule:
             plan.curve = look.chance**2 / (2 * part)
         return due
 
-    def _review(self, now: float) -> None:
+    def _review(self) -> None:
         """Plan those that are next anew if more has been learned since they were planned."""
         for _ in range(_ROUNDS_OF_REVIEW):
-            stale = [plan for plan in self._agenda if plan.revision != plan.hazard.revision]
+            front = self._agenda.front
+            stale = [plan for plan in front if plan.revision != plan.hazard.revision]
             if not stale:
                 return
             for plan in stale:
                 if plan.entry is None or plan.earliest == -math.inf:
                     continue
-                due = self._aim(plan, now)
+                due = self._aim(plan)
                 if abs(due - plan.entry[0]) > _NEGLIGIBLE * (due - plan.asked):
                     self._agenda.remove(plan)
                     self._agenda.put(plan, due)
@@ -196,7 +157,8 @@ class Schedule:
         part; the sum is convex, so that it comes down to the solution.
         """
         worth = self._policy.request_worth * self._pressure.price(now) * self._variation
-        free = [(plan.start, plan.curve) for plan in self._agenda if not plan.forced]
+        front = self._agenda.front
+        free = [(plan.start, plan.curve) for plan in front if not plan.forced]
         time = self._agenda.horizon if free else math.inf
         for _ in range(_MOST_STEPS if free else 0):
             waited = growth = 0.0
@@ -209,6 +171,8 @@ class Schedule:
             time -= step
             if abs(step) < _EXACT:
                 break
-        due = [plan.entry[0] for plan in self._agenda if plan.forced and plan.entry is not None]
-        earliest = min(plan.earliest for plan in self._agenda)
-        return max(min([time, *due]), earliest)
+        time = min([time, *(plan.entry[0] for plan in front if plan.forced and plan.entry)])
+        if time - self._taken_at <= _SLACK * (time - front[0].asked):
+            # Soon after the last request it goes along with that.
+            time = self._taken_at
+        return max(time, min([plan.earliest for plan in front]))

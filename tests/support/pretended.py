@@ -50,7 +50,9 @@ class Pretended:
         self.gate = Gate(limits)
         self.tracker = Tracker(self.ask, self.gate, limits, polling)
 
-    async def ask(self, names: Sequence[str]) -> States:
+    async def ask(
+        self, names: Sequence[str], known: Callable[[str], Generation | None]
+    ) -> States:
         """Answer one request, after a while."""
         self.asked.append(tuple(names))
         self.times.append(anyio.current_time())

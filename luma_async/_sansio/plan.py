@@ -1,0 +1,75 @@
+"""What is known of one id that is asked for, and what one request asks for."""
+
+import math
+from collections.abc import Sequence
+
+from attrs import define, frozen
+
+from luma_async._sansio.agenda import Entry
+from luma_async._sansio.hazard import Hazard
+from luma_async._sansio.suspects import Suspects
+
+
+@define(eq=False)
+class Plan:
+    """What is known of one id, and when to ask for it.
+
+    Attributes:
+        hazard: How long such generations take.
+        origin: The time at which its age was 0.
+        unit: The seconds that stand for an age of 1.
+        asked: The latest time for which it is known, or believed, that it was unfinished.
+        certain: Whether `origin` and `asked` are known well enough to learn from.
+        entry: Its place in the agenda; None while it is asked for, or stands apart.
+        earliest: The time from which it may be asked for.
+        forced: Whether it makes a request due by itself when its time has come.
+        start: From then on its w grows as ``curve * (t - start) ** 2 / 2``.
+        curve: See `start`.
+        revision: That of the hazard when it was planned.
+        alone_at: When it is asked for in a request of its own; None where it is not.
+        failures: How often such a request failed in a row.
+        answers: How many requests had been answered when the last of them failed.
+        company: How many ids the last request held whose answer did not hold this one.
+        interval: The seconds between two questions, where they are not to be found by `hazard`.
+    """
+
+    name: str
+    hazard: Hazard
+    origin: float
+    unit: float
+    asked: float
+    certain: bool
+    entry: Entry | None = None
+    earliest: float = -math.inf
+    forced: bool = False
+    start: float = 0.0
+    curve: float = 0.0
+    revision: int = 0
+    alone_at: float | None = None
+    failures: int = 0
+    answers: int = 0
+    company: int = 0
+    interval: float | None = None
+
+    def age(self, now: float) -> float:
+        """Return its age in its own units."""
+        return max(0.0, now - self.origin) / self.unit
+
+
+@frozen(eq=False)
+class Question:
+    """One request for the states of some ids.
+
+    Attributes:
+        names: Which, in the order in which they are asked for.
+        asked_at: When.
+        reason: Why now, in words.
+        suspects: Set where they are asked for to find one that spoils requests.
+        alone: Whether the only id is asked for alone on purpose.
+    """
+
+    names: Sequence[str]
+    asked_at: float
+    reason: str
+    suspects: Suspects | None = None
+    alone: bool = False
