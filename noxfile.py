@@ -72,3 +72,10 @@ def contract(session: nox.Session) -> None:
     """Let Schemathesis loose on the emulator; `-- --max-examples 1000` makes it a long run."""
     install(session, "contract")
     session.run("python", "tests/contract/run.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure requests, delay, CPU and memory; `-- --short` is quick, `-- --plot` draws, too."""
+    install(session, "bench")
+    session.run("python", "-m", "tests.bench", *session.posargs)

@@ -108,10 +108,16 @@ Evidence = tuple[tuple[float, float], ...]
 AGE_CLASSES = 82
 
 
+def _count(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError
+    return float(value)
+
+
 def _evidence(value: Iterable[Iterable[float]]) -> Evidence:
     try:
-        return tuple((float(finished), float(lived)) for finished, lived in value)
-    except (TypeError, ValueError):
+        return tuple((_count(finished), _count(lived)) for finished, lived in value)
+    except (TypeError, ValueError, OverflowError):
         raise ConfigurationError("Learned: expected pairs of numbers") from None
 
 
@@ -211,10 +217,16 @@ class PollPolicy:
         Raises:
             ConfigurationError: The factor is not above 0, or an interval becomes too short.
         """
-        if not factor > 0:
+        if isinstance(factor, bool) or not isinstance(factor, (int, float)):
+            raise ConfigurationError(f"at_speed({factor!r}): expected a number")
+        if not 0 < factor <= _MUCH:
             raise ConfigurationError(f"at_speed({factor!r}): expected a number above 0")
+        learned = self.learned
+        if learned is not None:
+            learned = evolve(learned, unit_seconds=learned.unit_seconds / factor)
         return evolve(
             self,
+            learned=learned,
             request_worth=self.request_worth / factor,
             min_interval=self.min_interval / factor,
             max_interval=self.max_interval / factor,
@@ -222,7 +234,7 @@ class PollPolicy:
         )
 
     def to_json(self) -> str:
-        """Return the policy as JSON text, with what was learned: about 3 KiB."""
+        """Return the policy as JSON text, with what was learned: some KiB."""
         return json.dumps(asdict(self))
 
     @classmethod

@@ -95,10 +95,13 @@ class Engine:
         """Ask for many generations now, in the requests that the waiting share."""
         found = {}
         look = Look(names, attempts=self.fetcher.attempts())
-        with self.tracker.listening(look):
+        self.tracker.join(look)
+        try:
             while (news := await look.receive()) is not None:
                 if news.generation is not None:
                     found[news.id] = news.generation
+        finally:
+            self.tracker.leave(look)
         return {name: found[name] for name in names if name in found}
 
     async def generate(self, order: Order, timeout: float) -> Generation:

@@ -1,10 +1,9 @@
 """Those who wait for news of generations."""
 
-from collections import deque
+import asyncio
 from collections.abc import Iterable
 from copy import copy
 
-import anyio
 from attrs import define, field, frozen
 
 from luma_async._sansio.retry import Attempts, is_transient
@@ -52,9 +51,10 @@ class Listener:
 
     pending: dict[str, None] = field(converter=_ordered)
     every_change: bool = False
-    _inbox: deque[News] = field(factory=deque, init=False)
+    _inbox: list[News] = field(factory=list, init=False)
     _failure: LumaError | None = field(default=None, init=False)
-    _wake: anyio.Event | None = field(default=None, init=False)
+    # A bare future, as thousands wait, and each of them takes what an event does.
+    _wake: "asyncio.Future[None] | None" = field(default=None, init=False)
 
     async def receive(self) -> News | None:
         """Wait for the next news; None once there is none left to come.
@@ -65,14 +65,16 @@ class Listener:
         while not self._inbox and self.pending:
             if self._failure is not None:
                 raise self._failure
-            self._wake = anyio.Event()
-            await self._wake.wait()
-            self._wake = None
+            self._wake = asyncio.get_running_loop().create_future()
+            try:
+                await self._wake
+            finally:
+                self._wake = None
         return self.receive_nowait()
 
     def receive_nowait(self) -> News | None:
         """Return news that is there already."""
-        return self._inbox.popleft() if self._inbox else None
+        return self._inbox.pop(0) if self._inbox else None
 
     def tell(self, news: News) -> None:
         """Pass on a change; the generation goes on."""
@@ -90,8 +92,8 @@ class Listener:
         self._rouse()
 
     def _rouse(self) -> None:
-        if self._wake is not None:
-            self._wake.set()
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
 
 
 @define(eq=False)

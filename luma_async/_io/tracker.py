@@ -12,11 +12,9 @@ being broken off or a duty being left undone: there is no duty to hand on.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from types import MappingProxyType
-from typing import TypeVar
 
 import anyio
 from attrs import define, field
@@ -24,7 +22,8 @@ from attrs import define, field
 from luma_async._io.limits import Gate
 from luma_async._io.listeners import Listener, News
 from luma_async._io.tracks import Tracks
-from luma_async._sansio.cadence import Cadence, Question
+from luma_async._sansio.cadence import Cadence
+from luma_async._sansio.plan import Question
 from luma_async._sansio.responses import States
 from luma_async._sansio.retry import Meaning, meaning_of
 from luma_async.errors import (
@@ -38,8 +37,6 @@ from luma_async.models import Generation
 from luma_async.settings import Limits, PollPolicy
 
 _LOG = logging.getLogger("luma_async")
-
-L = TypeVar("L", bound=Listener)
 
 
 @define(eq=False)
@@ -68,28 +65,26 @@ class Tracker:
         self.cadence = Cadence(self._policy, self._limits.ids_per_request)
         self.tracks = Tracks(self._policy, self.cadence)
 
-    @contextmanager
-    def listening(
-        self, listener: L, known: Mapping[str, Generation] = MappingProxyType({})
-    ) -> Generator[L]:
-        """Let a listener hear of its pending ids for as long as the context lasts.
+    def join(
+        self, listener: Listener, known: Mapping[str, Generation] = MappingProxyType({})
+    ) -> None:
+        """Let a listener hear of its pending ids until it leaves.
 
         Args:
             listener: Whom to tell.
             known: What the caller knows of them already, by id.
         """
-        now = anyio.current_time()
-        try:
-            if self._closed:
-                listener.fail(_closed())
-            else:
-                self.tracks.join(listener, known, now)
-                self._arm()
-            yield listener
-        finally:
-            self.tracks.leave(listener)
-            if not self.tracks:
-                self._disarm()
+        if self._closed:
+            listener.fail(_closed())
+        else:
+            self.tracks.join(listener, known, anyio.current_time())
+            self._arm()
+
+    def leave(self, listener: Listener) -> None:
+        """Tell a listener no more; who has joined leaves, however it ends."""
+        self.tracks.leave(listener)
+        if not self.tracks:
+            self._disarm()
 
     async def close(self) -> None:
         """End all waits with `ClientStateError` and leave nothing behind."""

@@ -38,7 +38,7 @@ class Track:
     progress: Progress
     heard_at: float
     listeners: dict[Listener, None] = field(factory=dict, init=False)
-    looks: dict[Look, None] = field(factory=dict, init=False)
+    looks: dict[Look, None] | None = field(default=None, init=False)
 
 
 @define(eq=False)
@@ -129,7 +129,7 @@ class Tracks:
     def fail_all(self, error: LumaError) -> None:
         """End all waits."""
         for track in self._tracks.values():
-            for listener in (*track.listeners, *track.looks):
+            for listener in (*track.listeners, *(track.looks or ())):
                 listener.fail(error)
 
     def _join(self, listener: Listener, name: str, known: Generation | None, now: float) -> None:
@@ -141,7 +141,7 @@ class Tracks:
             track = self._tracks[name] = Track(Progress(name, self._policy, known), now)
             self._plan(name, known, now)
         if isinstance(listener, Look):
-            track.looks[listener] = None
+            track.looks = {**(track.looks or {}), listener: None}
             self._cadence.hasten(name, now)
             return
         track.listeners[listener] = None
@@ -167,7 +167,7 @@ class Tracks:
         if (track := self._tracks.get(name)) is None:
             return
         if isinstance(listener, Look):
-            track.looks.pop(listener, None)
+            track.looks = {look: None for look in track.looks or () if look is not listener}
         else:
             track.listeners.pop(listener, None)
         self._drop_if_unwanted(name, track)
@@ -250,9 +250,9 @@ class Tracks:
     def settle_looks(self, name: str, news: News) -> None:
         """Tell those who want the next answer for an id, and them alone."""
         if (track := self._tracks.get(name)) is not None:
-            for look in track.looks:
+            for look in track.looks or ():
                 look.settle(news)
-            track.looks.clear()
+            track.looks = None
 
 
 def _age(generation: Generation, date: datetime) -> float | None:

@@ -1,8 +1,8 @@
 """The ways to wait for generations that the client offers, over its one tracker."""
 
 import math
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from typing import Self
 
 import anyio
 
@@ -18,7 +18,10 @@ Target = Generation | str
 
 
 class _Wait:
-    """One call that waits for many generations to end, with the time it has."""
+    """One call that waits for many generations to end, with the time it has.
+
+    It listens for as long as its context lasts.
+    """
 
     def __init__(self, tracker: Tracker, targets: Sequence[Target], timeout: float) -> None:
         self._tracker = tracker
@@ -30,12 +33,13 @@ class _Wait:
             if has_ended(one):
                 self._listener.settle(News(one.id, one))
 
-    @contextmanager
-    def begun(self) -> Generator["_Wait"]:
-        """Listen for as long as the context lasts."""
+    def __enter__(self) -> Self:
         self._deadline = anyio.current_time() + self._timeout
-        with self._tracker.listening(self._listener, self._known):
-            yield self
+        self._tracker.join(self._listener, self._known)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tracker.leave(self._listener)
 
     async def next(self) -> News | None:
         """Return how the next of them ended; None when all have.
@@ -43,26 +47,20 @@ class _Wait:
         Raises:
             WaitTimeoutError: The time is over.
         """
-        news = self._listener.receive_nowait()
-        if news is None:
-            news = await self._receive()
+        # Thousands wait without a deadline, and a scope would cost each of them something.
+        has_deadline = self._deadline < math.inf
+        news = await (self._receive_in_time() if has_deadline else self._listener.receive())
         if news is not None and news.generation is not None:
             self._finished.append(news.generation)
         return news
 
-    async def _receive(self) -> News | None:
-        if self._deadline == math.inf:
-            # Thousands wait without a deadline; it would cost each of them a scope.
-            return await self._listener.receive()
+    async def _receive_in_time(self) -> News | None:
         with anyio.CancelScope(deadline=self._deadline) as scope:
             return await self._listener.receive()
         if scope.cancelled_caught and (news := self._listener.receive_nowait()) is not None:
             # What arrived at the last instant counts.
             return news
-        raise self._timed_out()
-
-    def _timed_out(self) -> WaitTimeoutError:
-        return WaitTimeoutError(
+        raise WaitTimeoutError(
             timeout=self._timeout, pending=list(self._listener.pending), finished=self._finished
         )
 
@@ -80,7 +78,7 @@ async def wait_for_all(
 ) -> dict[str, Generation | LumaError]:
     """Wait for generations to end; return for each id its video, or why there is none."""
     ended = {}
-    with _Wait(tracker, targets, timeout).begun() as wait:
+    with _Wait(tracker, targets, timeout) as wait:
         while (news := await wait.next()) is not None:
             ended[news.id] = _video_or_error(news)
     return ended
@@ -116,7 +114,7 @@ async def as_completed(
 ) -> AsyncGenerator[Generation]:
     """Yield generations as they end; those that the service does not know are raised last."""
     errors: list[LumaError] = []
-    with _Wait(tracker, targets, timeout).begun() as wait:
+    with _Wait(tracker, targets, timeout) as wait:
         while (news := await wait.next()) is not None:
             if news.generation is not None:
                 yield news.generation
@@ -133,8 +131,11 @@ async def watch(tracker: Tracker, target: Target) -> AsyncGenerator[Generation]:
         return
     known = {target.id: target} if isinstance(target, Generation) else {}
     listener = Listener([id_of(target)], every_change=True)
-    with tracker.listening(listener, known):
+    tracker.join(listener, known)
+    try:
         while (news := await listener.receive()) is not None:
             if news.error is not None or news.generation is None:
                 raise news.error or unknown_id(news.id)
             yield news.generation
+    finally:
+        tracker.leave(listener)

@@ -145,7 +145,8 @@ class Cadence:
         if self._alone and self._alone[0][0] <= now:
             plan = heapq.heappop(self._alone)[2]
             plan.alone_at = None
-            return Question([plan.name], now, "to hear of that id alone", alone=True)
+            reason = "to hear of that id alone"
+            return Question([plan.name], now, reason, alone=True, company=plan.company)
         plans = self._schedule.take(now)
         reason = "as they have probably waited long enough together"
         if any(plan.forced for plan in plans):
@@ -212,14 +213,13 @@ class Cadence:
         self.size.answered(question.names, found)
         if question.suspects is not None:
             self.size.doubted(self._bisection.answered(question.suspects))
+        if found:
+            # It may have been missing where others were asked for, and is there by itself.
+            self.size.doubted(question.company)
         plans = self._returned(question)
         for plan in plans:
             plan.failures = 0
-            if plan.name not in found:
-                plan.company = len(question.names)
-            elif question.alone:
-                # It was missing where others were asked for, and is there by itself.
-                self.size.doubted(plan.company)
+            plan.company = len(question.names) if plan.name not in found else 0
             if plan.name not in found or plan.interval is not None:
                 plan.asked = max(plan.asked, question.asked_at)
             plan.earliest = now + self._policy.min_interval
@@ -255,7 +255,7 @@ class Cadence:
             self._schedule.resize(self.size.most)
             self._put(plans, now)
             return None
-        if not question.alone or not self._is_answering(plans):
+        if len(question.names) > 1 or not (meaning is Meaning.REFUSED or self._is_answering(plans)):
             self._pressure.failed(
                 question.asked_at,
                 now,

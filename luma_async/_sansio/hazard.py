@@ -40,15 +40,18 @@ _LOG_AGES = tuple(
 _PRECISION_A = 4.0
 _PRECISION_B = 0.5
 """How firmly the tilt is held at none: one over the variances of a and b."""
-_STRENGTH = 3.0
+_STRENGTH = 1.5
 """How many generations have to finish within a class until it speaks for itself."""
 _MEMORY = 60.0
-"""How many generations a class remembers, so that a service that changes is followed."""
+"""How many that finished, or should have by the prior, a class remembers: a service that changes
+is followed within some hundreds of generations."""
 _MOST_TILT = 6.0
 _PATIENCE = 0.05
 """By which share the evidence has to grow until the hazard is estimated anew."""
 _MOST_SEEN = 10_000
-_CERTAIN = 0.999
+_LEAST = 1e-6
+_MOST_STEPS = 30
+_EXACT = 1e-3
 _ALIKE = 0.005
 
 
@@ -61,7 +64,8 @@ def lognormal(sigma: float) -> tuple[float, ...]:
     # The last class has no end; it goes on as it begins.
     ends = (*EDGES[1:-1], EDGES[-2] * _RATIO)
     return tuple(
-        (log_survival(a) - log_survival(b)) / (b - a) for a, b in zip(EDGES, ends, strict=False)
+        max((log_survival(a) - log_survival(b)) / (b - a), _LEAST)
+        for a, b in zip(EDGES, ends, strict=False)
     )
 
 
@@ -119,7 +123,7 @@ class Hazard:
     def evidence(self) -> Evidence:
         """What the estimate rests on: finished generations and the age lived through, by class."""
         pairs = zip(self._occurrences, self._exposures, strict=True)
-        return tuple((round(finished, 4), round(lived, 6)) for finished, lived in pairs)
+        return tuple((round(finished, 6), round(lived, 6)) for finished, lived in pairs)
 
     def remember(self, evidence: Evidence) -> None:
         """Go on from what another hazard has learned."""
@@ -156,7 +160,7 @@ class Hazard:
             stretches.append((k, end - since, share))
             alive -= share
             since, k = end, k + 1
-        total = 1.0 - alive
+        total = sum(share for _, _, share in stretches)
         for k, length, share in stretches:
             part = share / total
             left -= part
@@ -228,17 +232,15 @@ class Hazard:
     def _looked(self, age: float, worth: float) -> Look:
         k = bisect_right(EDGES, age) - 1
         now = age
-        chance = 0.0
+        alive = 1.0
         while True:
-            # Within a class the chance is taken to grow in a straight line.
-            slope = self._rates[k] * (1.0 - chance)
-            length = EDGES[k + 1] - now
-            waited = (chance + slope * length / 2) * length
+            rate, length = self._rates[k], EDGES[k + 1] - now
+            waited = length - alive * -math.expm1(-rate * length) / rate
             if waited >= worth:
-                rest = 2 * worth / (chance + math.sqrt(chance * chance + 2 * slope * worth))
-                return Look(now + rest - age, chance + slope * rest)
+                delay, left = _within(rate, alive, worth)
+                return Look(now + delay - age, 1.0 - left)
             worth -= waited
-            chance = min(chance + slope * length, _CERTAIN)
+            alive *= math.exp(-rate * length)
             now += length
             k += 1
 
@@ -250,3 +252,20 @@ class Hazard:
             left -= self._rates[k] * (EDGES[k + 1] - since)
             since, k = EDGES[k + 1], k + 1
         return since + left / self._rates[k]
+
+
+def _within(rate: float, alive: float, worth: float) -> tuple[float, float]:
+    """Find the delay within one class, and the part that is unfinished then.
+
+    Newton's method on ``delay - alive * (1 - exp(-rate * delay)) / rate - worth``, which is
+    convex, from where it would be if the chance grew in a straight line.
+    """
+    chance = 1.0 - alive
+    delay = 2 * worth / (chance + math.sqrt(chance * chance + 2 * rate * alive * worth))
+    for _ in range(_MOST_STEPS):
+        left = alive * math.exp(-rate * delay)
+        step = (delay - (alive - left) / rate - worth) / (1.0 - left)
+        delay -= step
+        if abs(step) <= _EXACT * delay:
+            break
+    return delay, alive * math.exp(-rate * delay)

@@ -66,6 +66,7 @@ class Question:
         reason: Why now, in words.
         suspects: Set where they are asked for to find one that spoils requests.
         alone: Whether the only id is asked for alone on purpose.
+        company: How many ids the last request held whose answer did not hold that one.
     """
 
     names: Sequence[str]
@@ -73,3 +74,4 @@ class Question:
     reason: str
     suspects: Suspects | None = None
     alone: bool = False
+    company: int = 0

@@ -72,13 +72,13 @@ class Progress:
         answer to a question for it alone: one for many may have been cut short.
         """
         self._count(now)
-        if alone and self.is_overdue:
+        if alone and self.is_overdue and self.ending is None:
             self.ending = unknown_id(self._id)
 
     def refused(self, error: LumaError, now: float) -> None:
         """Take in that a question for the generation alone failed, while others are answered."""
         self._count(now)
-        if self.is_overdue:
+        if self.is_overdue and self.ending is None:
             self.ending = unknown_id(self._id) if isinstance(error, NotFoundError) else error
 
     def _count(self, now: float) -> None:

@@ -41,9 +41,9 @@ class RequestSize:
         A service that stops after the first k says nothing of the others. Where two answers in a
         row end so at the same k, with at least two ids missing, k is what a request may hold.
         """
-        if len(names) >= self.most:
-            self._doubts = 0
         held = sum(name in found for name in names)
+        if held >= self.most:
+            self._doubts = 0
         is_cut = 0 < held < len(names) - 1 and all(name in found for name in names[:held])
         if not is_cut:
             self._cuts = 0

@@ -64,7 +64,8 @@ class Bisection:
         first = Suspects(suspects.names[:middle], failure, halved=True)
         second = Suspects(suspects.names[middle:], failure, halved=True, other=first)
         first.other = second
-        self._queue.extend((first, second))
+        # Before all others, so that one culprit after the other is found.
+        self._queue.extendleft((second, first))
 
     def encouraged(self) -> None:
         """Note that something was answered, or that a culprit was found."""

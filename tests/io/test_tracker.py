@@ -479,9 +479,13 @@ def look_for(service: Pretended, names: Sequence[str], attempts: int = 3) -> Loo
 async def look(service: Pretended, names: Sequence[str], attempts: int = 3) -> dict[str, str]:
     """Ask for states now; an id that the service does not know is "unknown"."""
     found = {}
-    with service.tracker.listening(look_for(service, names, attempts)) as listener:
+    listener = look_for(service, names, attempts)
+    service.tracker.join(listener)
+    try:
         while (news := await listener.receive()) is not None:
             found[news.id] = news.generation.state if news.generation else "unknown"
+    finally:
+        service.tracker.leave(listener)
     return found
 
 

@@ -251,6 +251,13 @@ def test_the_reason_of_a_failure_is_found(fields: dict[str, object], reason: str
     assert reason == generation(state="failed", **fields).failure_reason
 
 
+def test_what_the_client_adds_is_not_taken_over_from_the_service() -> None:
+    """A field of the same name means something else; it is kept in `raw` like any other."""
+    value = generation(seconds_left=7.0, raw={"id": "b"})
+    assert value.seconds_left is None
+    assert {"id": "g-1", "state": "queued", "seconds_left": 7.0, "raw": {"id": "b"}} == value.raw
+
+
 def test_a_prompt_with_half_a_character_is_kept() -> None:
     """B08: it is the user's own, and its repr can be printed."""
     value = generation(prompt="a\ud800")

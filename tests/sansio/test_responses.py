@@ -268,6 +268,125 @@ def test_one_broken_entry_costs_the_others_nothing(
     assert problems == list(states.problems)
 
 
+ENTRY: dict[str, Any] = {
+    "id": "a",
+    "state": "dreaming",
+    "estimate_wait_seconds": 12.5,
+    "video": None,
+    "new": {"of": ["the", "service", 1]},
+}
+
+
+def known_of(*entries: dict[str, Any]) -> dict[str, Generation]:
+    """Read an earlier answer."""
+    earlier = responses.read_states(answer(json.dumps(entries)))
+    return {generation.id: generation for generation in earlier.generations}
+
+
+def test_what_is_said_again_is_the_very_same_value() -> None:
+    """Thousands that have not changed cost next to nothing to read."""
+    other = {"id": "b", "state": "queued"}
+    known = known_of(ENTRY, other)
+    again = responses.read_states(answer(json.dumps([other, ENTRY])), known.get).generations
+    assert known["b"] is again[0]
+    assert known["a"] is again[1]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({**ENTRY, "state": "completed"}, id="state"),
+        pytest.param({**ENTRY, "estimate_wait_seconds": 11}, id="estimate"),
+        pytest.param({**ENTRY, "video": {"url": "https://cdn.example.com/1.mp4"}}, id="video"),
+        pytest.param({**ENTRY, "new": {"of": ["the", "service", 2]}}, id="unknown field, within"),
+        pytest.param({**ENTRY, "newer": 1}, id="one field more"),
+        pytest.param({"id": "a", "state": "dreaming"}, id="some fields less"),
+    ],
+)
+def test_whatever_differs_is_read_anew(changed: dict[str, Any]) -> None:
+    """Fields that are not known yet included: `raw` is what was sent last."""
+    known = known_of(ENTRY)
+    (read,) = responses.read_states(answer(json.dumps([changed])), known.get).generations
+    assert known["a"] is not read
+    assert known_of(changed)["a"] == read
+    assert changed == read.raw
+
+
+def test_what_is_known_of_one_is_no_word_of_another() -> None:
+    """The id is part of what is compared."""
+    known = known_of(ENTRY)
+    sent = [{**ENTRY, "id": "b"}]
+    (read,) = responses.read_states(answer(json.dumps(sent)), lambda name: known["a"]).generations
+    assert "b" == read.id
+
+
+@pytest.mark.parametrize(
+    "name", [None, 7, 1.5, True, ["a"], {"a": 1}, "", "../a", "\ud800"], ids=repr
+)
+def test_an_odd_id_is_no_harm_to_what_is_known(name: object) -> None:
+    """S06, B12: what is known is asked by text alone, and the readable entries count."""
+    known = known_of(ENTRY)
+    asked: list[object] = []
+
+    def find(wanted: str) -> Generation | None:
+        asked.append(wanted)
+        return known.get(wanted)
+
+    sent = [{**ENTRY, "id": name}, None, 7, ["id"], {"state": "x"}, ENTRY]
+    states = responses.read_states(answer(json.dumps(sent)), find)
+    assert known["a"] is states.generations[-1]
+    assert responses.read_states(answer(json.dumps(sent))) == states
+    assert ([name, "a"] if isinstance(name, str) else ["a"]) == asked
+
+
+def test_one_alone_that_is_known_is_the_same_value() -> None:
+    """Some relays answer with an object where one id was asked for."""
+    known = known_of(ENTRY)
+    (read,) = responses.read_states(answer(json.dumps(ENTRY)), known.get).generations
+    assert known["a"] is read
+
+
+@settings(deadline=None)
+@given(BODIES)
+def test_what_is_known_changes_no_answer(body: bytes) -> None:
+    """Whatever is sent: it reads the same with and without."""
+    sent = answer(body)
+    known: dict[str, Generation] = {}
+
+    def read_and_know(given_answer: Answer) -> object:
+        states = responses.read_states(given_answer)
+        known.update({generation.id: generation for generation in states.generations})
+        return states
+
+    assert what_comes_of(read_and_know, sent) == what_comes_of(
+        lambda given_answer: responses.read_states(given_answer, known.get), sent
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        pytest.param("Sun, 01 Mar 2026 11:59:30 GMT", NOW - timedelta(seconds=30), id="as sent"),
+        pytest.param("Sun, 01 Mar 2026 11:59:30 -0000", NOW - timedelta(seconds=30), id="no zone"),
+        pytest.param("", NOW, id="H48 empty"),
+        pytest.param("today", NOW, id="H48 words"),
+        pytest.param(None, NOW, id="none"),
+    ],
+)
+def test_an_answer_is_dated_by_the_service_where_it_says(
+    header: str | None, date: datetime
+) -> None:
+    """Ages are told by its clock; by ours where it has none."""
+    headers = {} if header is None else {"date": header}
+    sent = Answer(status=200, headers=headers, body=b"[]", path="/p", received_at=NOW)
+    assert date == responses.read_states(sent).date
+
+
+def test_an_answer_that_nobody_has_dated_has_no_date() -> None:
+    """Nothing is made up."""
+    assert responses.read_states(answer("[]")).date is None
+
+
 def test_one_is_found_among_many() -> None:
     """S02, S03: it is matched by its id, whatever else is in the answer."""
     body = '[7, {"id": "x", "state": "queued"}, {"id": "a", "state": "dreaming"}]'

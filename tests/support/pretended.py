@@ -1,6 +1,7 @@
 """A pretended service for the tracker alone: it answers without a wire, in virtual time."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -29,6 +30,9 @@ class Pretended:
     Attributes:
         asked: The ids of each request.
         times: When each was made.
+        failure: Why the next answer is none.
+        date: What the service's clock says.
+        refusal: Why a question for some ids has no answer.
         tracker: The tracker that asks.
     """
 
@@ -45,8 +49,10 @@ class Pretended:
         self.asked: list[tuple[str, ...]] = []
         self.times: list[float] = []
         self.failure: Callable[[], BaseException | None] = lambda: None
+        self.refusal: Callable[[Sequence[str]], BaseException | None] = lambda names: None
         self.shape: Callable[[list[Generation]], Sequence[Generation]] = list
         self.problems: Sequence[str] = ()
+        self.date: Callable[[], datetime | None] = lambda: None
         self.gate = Gate(limits)
         self.tracker = Tracker(self.ask, self.gate, limits, polling)
 
@@ -57,11 +63,13 @@ class Pretended:
         self.asked.append(tuple(names))
         self.times.append(anyio.current_time())
         await anyio.sleep(self._latency)
-        if (error := self.failure()) is not None:
+        if (error := self.failure() or self.refusal(names)) is not None:
             raise error
         now = anyio.current_time()
         known = [found for name in names if (found := self._state(name, now)) is not None]
-        return States(generations=self.shape(known), problems=self.problems)
+        return States(
+            generations=self.shape(known), problems=self.problems, date=self.date()
+        )
 
 
 def done_after(seconds: float) -> Callable[[str, float], Generation]:

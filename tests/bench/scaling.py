@@ -1,0 +1,100 @@
+"""What a decision costs when many wait, and how fast many are resumed or sent home."""
+
+import asyncio
+import gc
+import math
+import time
+from collections.abc import Sequence
+
+import anyio
+
+from luma_async import Generation, PollPolicy
+from luma_async._io.waiting import wait_for_one
+from luma_async._sansio.responses import States
+from tests.bench.policies import NO_PACE
+from tests.bench.tables import Table
+from tests.support.pretended import Pretended, completed, pending
+from tests.support.virtual_time import VirtualTimeLoop
+
+
+def per_request(sizes: Sequence[int], requests: int = 2000) -> Table:
+    """Measure the CPU of a request while few or many wait."""
+    table = Table(
+        "CPU of a request, without the wire, by how many wait",
+        ["waiting", "microseconds to join", "microseconds a request", "of the least"],
+    )
+    least = math.inf
+    for many in sizes:
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            join, request = runner.run(_follow(many, requests))
+        least = min(least, request)
+        goal = 2.0 if many == 100_000 else None
+        table.add(many, join, request, request / least, goal=goal)
+    return table
+
+
+async def _follow(many: int, requests: int) -> tuple[float, float]:
+    known = {name: pending(name) for name in (f"g-{number}" for number in range(many))}
+
+    def state(name: str, now: float) -> Generation:
+        return known[name]
+
+    # Nothing ever ends here, so that as many wait at the last request as at the first.
+    polling = PollPolicy(request_worth=0.5, max_interval=1e6)
+    service = Pretended(state, polling=polling, limits=NO_PACE, latency=0.0)
+    began = time.process_time()
+    waiting = []
+    for generation in known.values():
+        service.tracker.tracks.ordered(generation, "create")
+        waiting.append(asyncio.create_task(wait_for_one(service.tracker, generation, math.inf)))
+    await asyncio.sleep(0)
+    join = (time.process_time() - began) / many
+    # The first questions are for the client to learn: each is asked for twice before it counts.
+    await _until(service, 2 * many // NO_PACE.ids_per_request)
+    # What the garbage collector takes to walk over 100,000 tasks is for whoever made them.
+    gc.freeze()
+    asked, began = len(service.asked), time.process_time()
+    await _until(service, asked + requests)
+    seconds = (time.process_time() - began) / (len(service.asked) - asked)
+    gc.unfreeze()
+    await service.tracker.close()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    return join * 1e6, seconds * 1e6
+
+
+async def _until(service: Pretended, asked: int) -> None:
+    enough = asyncio.Event()
+
+    def count(found: Sequence[Generation]) -> Sequence[Generation]:
+        if len(service.asked) >= asked:
+            enough.set()
+        return found
+
+    service.shape = count
+    await enough.wait()
+
+
+def endings(many: int = 10_000) -> Table:
+    """Measure how long it takes to resume many waiters, and to send them home by closing."""
+    table = Table("Endings, in real time", ["waiters", "what happens", "left behind", "seconds"])
+    for name in ("all are done", "the client is closed"):
+        seconds, left = asyncio.run(_end(many, closing=name == "the client is closed"))
+        table.add(many, name, left, seconds, goal=0.5)
+    return table
+
+
+async def _end(many: int, *, closing: bool) -> tuple[float, int]:
+    service = Pretended(lambda name, now: pending(name), limits=NO_PACE, latency=0.0)
+    names = [f"g-{number}" for number in range(many)]
+    waits = [wait_for_one(service.tracker, pending(name), math.inf) for name in names]
+    waiting = [asyncio.create_task(wait) for wait in waits]
+    await asyncio.sleep(0.01)
+    began = time.perf_counter()
+    if closing:
+        await service.tracker.close()
+    else:
+        now = anyio.current_time()
+        service.tracker.tracks.take_in(States(generations=[completed(n) for n in names]), now)
+    await asyncio.gather(*waiting, return_exceptions=True)
+    seconds = time.perf_counter() - began
+    return seconds, len(service.tracker.tracks) + len(asyncio.all_tasks()) - 1
