@@ -79,3 +79,10 @@ def bench(session: nox.Session) -> None:
     """Measure requests, delay, CPU and memory; `-- --short` is quick, `-- --plot` draws, too."""
     install(session, "bench")
     session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session
+def stall(session: nox.Session) -> None:
+    """Cancel waiters at random and count the stalls; `-- --trials 10000` is the long run."""
+    install(session, "tests")
+    session.run("python", "-m", "tests.soak.stall", *session.posargs)

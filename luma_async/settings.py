@@ -192,7 +192,7 @@ class PollPolicy:
     """
 
     request_worth: float = field(default=0.5, validator=_number(least=1e-6))
-    min_interval: float = field(default=1.0, validator=_number(least=1e-4))
+    min_interval: float = field(default=0.5, validator=_number(least=1e-4))
     max_interval: float = field(default=60.0, validator=_number(least=1e-4))
     expected_seconds: float = field(default=45.0, validator=_number(least=1e-4, most=1e6))
     jitter: float = field(default=0.1, validator=_number(least=0.0, most=0.5))

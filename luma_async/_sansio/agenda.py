@@ -45,11 +45,6 @@ class Agenda(Generic[P]):
         """Those that are next, the first first."""
         return [item[2] for item in self._front]
 
-    @property
-    def horizon(self) -> float:
-        """The time of the last plan in the front."""
-        return self._front[-1][0]
-
     def put(self, plan: P, time: float) -> bool:
         """Add a plan that is in no agenda; tell whether it is in the front."""
         plan.entry = entry = time, next(self._numbers)

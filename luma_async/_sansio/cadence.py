@@ -102,9 +102,9 @@ class Cadence:
 
     def isolate(self, name: str, now: float) -> None:
         """Ask for an id in a request of its own, now: what it holds is for certain."""
-        plan = self._plans[name]
-        self._withdraw(plan)
-        self._put_alone(plan, now)
+        if name not in self._under_way:
+            self._withdraw(self._plans[name])
+            self._put_alone(self._plans[name], now)
 
     def next_request(self, now: float) -> float | None:
         """Return the time of the next request; None where nothing is to be asked for."""
@@ -113,6 +113,8 @@ class Cadence:
             return None
         while self._alone and self._alone[0][2].alone_at != self._alone[0][0]:
             heapq.heappop(self._alone)
+        while self._bisection and self._plans.keys().isdisjoint(self._bisection.first.names):
+            self._bisection.next()
         times = [entry[0] for entry in self._alone[:1]]
         if self._bisection:
             times.append(now)
@@ -137,19 +139,24 @@ class Cadence:
     def _question(self, now: float) -> Question | None:
         while self._bisection:
             suspects = self._bisection.next()
-            if names := [name for name in suspects.names if name in self._plans]:
-                suspects.names = names
-                for name in names:
-                    self._withdraw(self._plans[name])
+            wanted = [self._plans[name] for name in suspects.names if name in self._plans]
+            for plan in wanted:
+                self._withdraw(plan)
+            suspects.names = names = [plan.name for plan in wanted]
+            if 0 < len(names) <= self.size.most:
                 return Question(names, now, "to find the id that spoils requests", suspects)
-        if self._alone and self._alone[0][0] <= now:
+            # The size of a request has been learned since.
+            self._put(wanted, now)
+        # While nothing is answered, those who spoil requests are not to be all that is tried.
+        plans = self._schedule.take(now) if self._pressure.is_pausing else ()
+        if not plans and self._alone and self._alone[0][0] <= now:
             plan = heapq.heappop(self._alone)[2]
             plan.alone_at = None
             reason = "to hear of that id alone"
             return Question([plan.name], now, reason, alone=True, company=plan.company)
-        plans = self._schedule.take(now)
+        plans = plans or self._schedule.take(now)
         reason = "as they have probably waited long enough together"
-        if any(plan.forced for plan in plans):
+        if any(plan.forced or now - plan.asked >= self._policy.max_interval for plan in plans):
             reason = "as one of them is to wait no longer"
         return Question([plan.name for plan in plans], now, reason) if plans else None
 
@@ -159,11 +166,7 @@ class Cadence:
         Returns:
             How many seconds ago that probably was, on average; None where nobody can know.
         """
-        plan = self._plans.get(name)
-        if plan is None or not plan.certain or plan.interval is not None:
-            return None
-        plan.hazard.observe(plan.age(plan.asked), plan.age(now), finished=True)
-        return max(0.0, now - plan.asked) / 2
+        return plan.finished(now) if (plan := self._plans.get(name)) is not None else None
 
     def unfinished(
         self,
@@ -181,20 +184,16 @@ class Cadence:
             age: How old it was then, in seconds, where the answer tells.
             estimate: How many seconds the service expects it to take from then.
         """
-        if (plan := self._plans.get(name)) is None:
-            return
-        if not plan.certain:
-            if age is not None:
+        if (plan := self._plans.get(name)) is not None:
+            plan.unfinished(asked_at)
+            if not plan.certain and age is not None:
                 plan.origin, plan.certain = asked_at - age, True
-        elif plan.asked < asked_at:
-            plan.hazard.observe(plan.age(plan.asked), plan.age(asked_at), finished=False)
-        plan.asked = max(plan.asked, asked_at)
-        self._take_estimate(plan, asked_at, estimate)
+            self._take_estimate(plan, asked_at, estimate)
 
     def videoless(self, name: str, now: float) -> None:
         """Learn that an id has ended by now, though its video is not there yet."""
         if (plan := self._plans.get(name)) is not None and plan.interval is None:
-            self.finished(name, now)
+            plan.finished(now)
             plan.interval = self._policy.video_grace / _LOOKS_FOR_VIDEO
 
     def answered(self, question: Question, now: float, found: Collection[str]) -> None:
@@ -220,8 +219,7 @@ class Cadence:
         for plan in plans:
             plan.failures = 0
             plan.company = len(question.names) if plan.name not in found else 0
-            if plan.name not in found or plan.interval is not None:
-                plan.asked = max(plan.asked, question.asked_at)
+            plan.asked = max(plan.asked, question.asked_at)
             plan.earliest = now + self._policy.min_interval
         self._put(plans, now)
         self._schedule.resize(self.size.most)
@@ -253,7 +251,8 @@ class Cadence:
         if meaning is Meaning.TOO_LARGE and len(question.names) > 1:
             self.size.refused(len(question.names))
             self._schedule.resize(self.size.most)
-            self._put(plans, now)
+            for plan in plans:
+                self._schedule.force(plan, now)
             return None
         if len(question.names) > 1 or not (meaning is Meaning.REFUSED or self._is_answering(plans)):
             self._pressure.failed(
@@ -263,7 +262,11 @@ class Cadence:
                 retry_after=retry_after,
             )
         if not meaning.may_be_for_ids:
-            self._put(plans, now)
+            if question.alone:
+                for plan in plans:
+                    self._put_alone(plan, now + self._policy.min_interval)
+            else:
+                self._put(plans, now)
             return None
         if len(question.names) > 1:
             if question.suspects is None:
@@ -275,11 +278,7 @@ class Cadence:
 
     def seconds_left(self, name: str, now: float) -> float | None:
         """Return in how many seconds an id will more likely have ended than not."""
-        plan = self._plans[name]
-        if plan.interval is not None:
-            return None
-        age = plan.age(now)
-        return (plan.hazard.age_at(0.5, since=age) - age) * plan.unit
+        return self._plans[name].seconds_left(now)
 
     def _failed_alone(self, plans: Sequence[Plan], now: float, meaning: Meaning) -> str | None:
         blamed = None
@@ -304,12 +303,9 @@ class Cadence:
         return [plan for plan in plans if plan.entry is None and plan.alone_at is None]
 
     def _take_estimate(self, plan: Plan, now: float, estimate: float | None) -> None:
-        """Count the age anew, as a share of what the service estimates."""
-        plan.interval = None
         if estimate is not None and 0 <= estimate <= _LONGEST_ESTIMATE:
-            plan.hazard = self.experience.estimated
-            plan.origin = plan.asked = now
-            plan.unit = max(estimate, self._policy.min_interval)
+            shortest = self._policy.min_interval
+            plan.count_from(now, max(estimate, shortest), self.experience.estimated)
 
     def _put(self, plans: Sequence[Plan], now: float) -> None:
         self._schedule.put(plans, now, len(self._plans))

@@ -55,6 +55,36 @@ class Plan:
         """Return its age in its own units."""
         return max(0.0, now - self.origin) / self.unit
 
+    def finished(self, now: float) -> float | None:
+        """Learn that it has ended by now.
+
+        Returns:
+            How many seconds ago that probably was, on average; None where nobody can know.
+        """
+        if not self.certain or self.interval is not None:
+            return None
+        self.hazard.observe(self.age(self.asked), self.age(now), finished=True)
+        return max(0.0, now - self.asked) / 2
+
+    def unfinished(self, asked_at: float) -> None:
+        """Learn that it had not ended when it was asked for."""
+        if self.certain and self.asked < asked_at:
+            self.hazard.observe(self.age(self.asked), self.age(asked_at), finished=False)
+        self.asked = max(self.asked, asked_at)
+        self.interval = None
+
+    def count_from(self, time: float, unit: float, hazard: Hazard) -> None:
+        """Count its age anew, in other units, by another hazard."""
+        self.origin = self.asked = time
+        self.unit, self.hazard, self.certain = unit, hazard, True
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return in how many seconds it will more likely have ended than not."""
+        if self.interval is not None:
+            return None
+        age = self.age(now)
+        return (self.hazard.age_at(0.5, since=age) - age) * self.unit
+
 
 @frozen(eq=False)
 class Question:

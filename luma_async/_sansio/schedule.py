@@ -121,19 +121,15 @@ class Schedule:
     def _aim(self, plan: Plan) -> float:
         """Find the time at which the w of a plan reaches its part of a request's worth."""
         plan.revision = plan.hazard.revision
-        part = self._part
-        look = plan.hazard.look(plan.age(plan.asked), part / plan.unit)
-        delay = look.delay * plan.unit if plan.interval is None else plan.interval
-        plan.forced = plan.interval is not None or delay >= self._longest
-        due = plan.asked + min(delay, self._longest)
-        if due < plan.earliest:
-            due = plan.earliest
-            plan.start, plan.curve = plan.asked, 2 * part / (due - plan.asked) ** 2
-        else:
-            # The parabola that has the value and the slope of w at that time.
-            plan.start = due - 2 * part / look.chance
-            plan.curve = look.chance**2 / (2 * part)
-        return due
+        plan.forced = plan.interval is not None
+        if plan.interval is not None:
+            return max(plan.asked + plan.interval, plan.earliest)
+        look = plan.hazard.look(plan.age(plan.asked), self._part / plan.unit)
+        due = plan.asked + look.delay * plan.unit
+        # The parabola that has the value and the slope of w at that time.
+        plan.start = due - 2 * self._part / look.chance
+        plan.curve = look.chance**2 / (2 * self._part)
+        return max(min(due, plan.asked + self._longest), plan.earliest)
 
     def _review(self) -> None:
         """Plan those that are next anew if more has been learned since they were planned."""
@@ -153,26 +149,48 @@ class Schedule:
     def _find_trigger(self, now: float) -> float:
         """Find the time at which those who are next have together waited long enough.
 
-        Newton's method on the sum of their parabolas, from the time when all have reached their
-        part; the sum is convex, so that it comes down to the solution.
+        Some may not be asked for yet, and count from when they may.
         """
-        worth = self._policy.request_worth * self._pressure.price(now) * self._variation
         front = self._agenda.front
-        free = [(plan.start, plan.curve) for plan in front if not plan.forced]
-        time = self._agenda.horizon if free else math.inf
-        for _ in range(_MOST_STEPS if free else 0):
-            waited = growth = 0.0
-            for start, curve in free:
-                if time > start:
-                    rate = curve * (time - start)
-                    waited += rate * (time - start) / 2
-                    growth += rate
-            step = (waited - worth) / growth
-            time -= step
-            if abs(step) < _EXACT:
+        worth = self._policy.request_worth * self._pressure.price(now) * self._variation
+        longest = self._pressure.longest(now)
+        free = [plan for plan in front if not plan.forced]
+        time = _when(free, worth)
+        for moment in sorted({plan.earliest for plan in free if plan.earliest > time}):
+            time = _when([plan for plan in free if plan.earliest < moment], worth)
+            if time <= moment:
                 break
-        time = min([time, *(plan.entry[0] for plan in front if plan.forced and plan.entry)])
+            waiting = [plan for plan in free if plan.earliest <= moment]
+            time = max(_when(waiting, worth), moment)
+            if time == moment:
+                break
+        forced = (plan.entry[0] for plan in front if plan.forced and plan.entry is not None)
+        time = min([time, *forced, min([plan.asked for plan in front]) + longest])
         if time - self._taken_at <= _SLACK * (time - front[0].asked):
             # Soon after the last request it goes along with that.
             time = self._taken_at
         return max(time, min([plan.earliest for plan in front]))
+
+
+def _when(plans: Sequence[Plan], worth: float) -> float:
+    """Return the time at which the parabolas of some plans sum up to a worth.
+
+    By Newton's method, from the time when one of them does so alone; the sum is convex, so that
+    it comes down to the solution.
+    """
+    parabolas = [(plan.start, plan.curve) for plan in plans]
+    time = min(
+        (start + math.sqrt(2 * worth / curve) for start, curve in parabolas), default=math.inf
+    )
+    for _ in range(_MOST_STEPS if parabolas else 0):
+        waited = growth = 0.0
+        for start, curve in parabolas:
+            if time > start:
+                rate = curve * (time - start)
+                waited += rate * (time - start) / 2
+                growth += rate
+        step = (waited - worth) / growth
+        time -= step
+        if step < _EXACT:
+            break
+    return time

@@ -45,6 +45,11 @@ class Bisection:
     def __bool__(self) -> bool:
         return bool(self._queue)
 
+    @property
+    def first(self) -> Suspects:
+        """Those who are asked for next."""
+        return self._queue[0]
+
     def next(self) -> Suspects:
         """Take the ids to ask for next."""
         return self._queue.popleft()

@@ -67,7 +67,7 @@ def ratios(scale: Scale) -> Table:
     for sigma, worths in WORTHS.items():
         durations = lognormal(sigma)
         for worth in worths:
-            policy = PollPolicy(request_worth=worth, min_interval=0.25)
+            policy = PollPolicy(request_worth=worth)
             for name, result in zip(
                 ("cold", "warm"), cold_and_warm(durations, policy, scale), strict=True
             ):
@@ -100,7 +100,7 @@ def odd_services(scale: Scale) -> Table:
         ("long tail: 10 % at 240 s", LONG_TAIL, 45.0),
     ]
     for name, durations, expected in cases:
-        policy = PollPolicy(request_worth=1.3, expected_seconds=expected, min_interval=0.25)
+        policy = PollPolicy(request_worth=1.3, expected_seconds=expected)
         _, warm = cold_and_warm(durations, policy, scale)
         goal = 1.2 if durations is usual else None
         table.add(name, policy.request_worth, *_against_bound(durations, warm), goal=goal)

@@ -31,6 +31,7 @@ from luma_async import (
 from luma_async._io.listeners import Look
 from luma_async._io.waiting import wait_for_all, wait_for_list, wait_for_one, watch
 from luma_async._sansio.retry import Attempts, RetryBudget
+from tests.soak.stall import one_trial
 from tests.support.clients import tasks_of_ours
 from tests.support.pretended import Pretended, completed, done_after, pending
 from tests.support.virtual_time import VIRTUAL_TIME
@@ -103,40 +104,6 @@ async def test_requests_keep_to_the_limits_of_the_client() -> None:
 
     assert 2 == max(at_once)
     assert min(b - a for a, b in pairwise(service.times)) > 0.199
-
-
-async def one_trial(seed: int, many: int) -> int:
-    """Let waiters for shared ids come and be cancelled at random; return how many stayed."""
-    chance = random.Random(seed)
-    ends = {
-        f"g-{n}": chance.uniform(0.0, 9.0) for n in range(chance.choice([1, many // 7 or 2, many]))
-    }
-    start = anyio.current_time()
-    service = Pretended(
-        lambda name, now: completed(name) if now - start >= ends[name] else pending(name),
-        latency=chance.choice([0.0, 0.1, 5.0]),
-    )
-    service.failure = lambda: DisconnectedError("cut") if chance.random() < 0.2 else None
-    names = list(ends)
-    waiters = {}
-    for _ in range(many):
-        name = chance.choice(names)
-        waiters[asyncio.create_task(wait_for_one(service.tracker, name, math.inf))] = name
-    victims = [task for task in waiters if chance.random() < 0.5]
-    # Some are cancelled together, so that few instants suffice for many.
-    for moment in sorted(chance.uniform(0.0, 12.0) for _ in range(4)):
-        await anyio.sleep(start + moment - anyio.current_time())
-        for _ in range(len(victims) // 4):
-            victims.pop().cancel()
-        if chance.random() < 0.5:
-            await asyncio.sleep(0)
-    with anyio.fail_after(HOUR):
-        await asyncio.wait(waiters)
-    stayed = {task: name for task, name in waiters.items() if not task.cancelled()}
-    assert list(stayed.values()) == [task.result().id for task in stayed]
-    assert 0 == len(service.tracker.tracks)
-    await service.tracker.close()
-    return len(stayed)
 
 
 @pytest.mark.parametrize(("trials", "many"), [(2000, 10), (30, 200)])
@@ -323,7 +290,7 @@ async def test_h25_429_slows_the_questions_for_everybody_and_they_recover() -> N
     assert per_minute[15] < 0.75 * per_minute[8]
     # As often as every four seconds, which is the longest that they are left alone.
     assert per_minute[15] < 0.75 * per_minute[29]
-    assert 14 <= per_minute[29] <= 15
+    assert 14 <= per_minute[29] <= 16
 
 
 async def test_an_hour_of_outage_makes_few_requests_and_no_burst_after_it() -> None:

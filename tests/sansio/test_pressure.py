@@ -113,7 +113,7 @@ def test_a_pause_is_never_cut_short() -> None:
 @pytest.mark.parametrize(("chance", "pause"), [(0.0, 0.9), (0.5, 1.0), (1.0, 1.1)])
 def test_pauses_vary_by_the_jitter(chance: float, pause: float) -> None:
     """Many clients do not come back in step."""
-    service = pressure(PollPolicy(jitter=0.1), chance=chance)
+    service = pressure(PollPolicy(min_interval=1.0, jitter=0.1), chance=chance)
     assert math.isclose(pause, fail(service, 0.0))
 
 

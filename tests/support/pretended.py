@@ -66,9 +66,9 @@ class Pretended:
         if (error := self.failure() or self.refusal(names)) is not None:
             raise error
         now = anyio.current_time()
-        known = [found for name in names if (found := self._state(name, now)) is not None]
+        there = [found for name in names if (found := self._state(name, now)) is not None]
         return States(
-            generations=self.shape(known), problems=self.problems, date=self.date()
+            generations=self.shape(there), problems=self.problems, date=self.date()
         )
 
 
