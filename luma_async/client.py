@@ -275,6 +275,7 @@ class LumaClient:
         Raises:
             GenerationFailedError: The service gave it up.
             NotFoundError: The service does not know it (see `PollPolicy.missing_grace`).
+            APIError, RequestError: Questions for it alone fail, while others are answered.
             WaitErrorGroup: Some of many failed so; it holds the completed ones as well.
             WaitTimeoutError: The time is over. What is pending still runs and is still paid;
                 waiting for it again resumes.
@@ -304,7 +305,9 @@ class LumaClient:
     def watch(self, generation_or_id: Generation | str) -> AsyncGenerator[Generation]:
         """Iterate over a generation's changes of state, from the present one to the last.
 
-        The last one is done: completed or failed. One request serves all who watch or wait.
+        The last one is done: completed or failed. The others tell in `Generation.seconds_left`
+        how long it will probably take. One request serves all who watch or wait, so that a state
+        which lasts only for seconds may pass unseen.
 
         Raises:
             NotFoundError: The service does not know it.

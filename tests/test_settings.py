@@ -42,7 +42,7 @@ BOUNDS: dict[type, dict[str, tuple[float, float]]] = {
     PollPolicy: {
         "request_worth": (1e-6, 1e15),
         "min_interval": (1e-4, 60.0),
-        "max_interval": (1.0, 1e15),
+        "max_interval": (0.5, 1e15),
         "expected_seconds": (1e-4, 1e6),
         "jitter": (0.0, 0.5),
         "missing_grace": (0.0, 1e15),
@@ -182,7 +182,7 @@ def test_the_defaults_are_those_promised() -> None:
     assert (
         PollPolicy(
             request_worth=0.5,
-            min_interval=1.0,
+            min_interval=0.5,
             max_interval=60.0,
             expected_seconds=45.0,
             jitter=0.1,
@@ -306,6 +306,13 @@ def test_what_was_learned_is_scaled_with_the_policy() -> None:
     assert scaled.learned is not None
     assert 0.5 == scaled.learned.unit_seconds
     assert EVIDENCE == scaled.learned.create
+
+
+@pytest.mark.parametrize("factor", [True, "60", None], ids=repr)
+def test_a_speed_is_a_number(factor: Any) -> None:
+    """Text and truth are none."""
+    with pytest.raises(ConfigurationError, match=r"at_speed\(.*\): expected a number"):
+        PollPolicy().at_speed(factor)
 
 
 @pytest.mark.parametrize("factor", [0, 0.0, -1, -math.inf, math.nan], ids=repr)

@@ -109,9 +109,9 @@ class Tracks:
 
     def refused(self, name: str, error: LumaError, now: float) -> None:
         """Note that a question for an id alone failed because of that id."""
-        if (track := self._tracks.get(name)) is not None:
-            track.progress.refused(error, now)
-            self._conclude(name, track)
+        track = self._tracks[name]
+        track.progress.refused(error, now)
+        self._conclude(name, track)
 
     def looks_failed(self, names: Iterable[str], error: LumaError, asked_at: float) -> None:
         """Let those who want the next answer know that a question for these ids failed.

@@ -131,12 +131,11 @@ class Cadence:
         if due is None or due > now:
             return None
         question = self._question(now)
-        if question is not None:
-            self._under_way.update(question.names)
-            self._requests += 1
+        self._under_way.update(question.names)
+        self._requests += 1
         return question
 
-    def _question(self, now: float) -> Question | None:
+    def _question(self, now: float) -> Question:
         while self._bisection:
             suspects = self._bisection.next()
             wanted = [self._plans[name] for name in suspects.names if name in self._plans]
@@ -158,7 +157,7 @@ class Cadence:
         reason = "as they have probably waited long enough together"
         if any(plan.forced or now - plan.asked >= self._policy.max_interval for plan in plans):
             reason = "as one of them is to wait no longer"
-        return Question([plan.name for plan in plans], now, reason) if plans else None
+        return Question([plan.name for plan in plans], now, reason)
 
     def finished(self, name: str, now: float) -> float | None:
         """Learn that an id has ended by now.

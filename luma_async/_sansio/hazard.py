@@ -50,7 +50,6 @@ _PATIENCE = 0.05
 """By which share the evidence has to grow until the hazard is estimated anew."""
 _MOST_SEEN = 10_000
 _LEAST = 1e-6
-_MOST_STEPS = 30
 _EXACT = 1e-3
 _ALIKE = 0.005
 
@@ -262,10 +261,9 @@ def _within(rate: float, alive: float, worth: float) -> tuple[float, float]:
     """
     chance = 1.0 - alive
     delay = 2 * worth / (chance + math.sqrt(chance * chance + 2 * rate * alive * worth))
-    for _ in range(_MOST_STEPS):
+    step = math.inf
+    while abs(step) > _EXACT * delay:
         left = alive * math.exp(-rate * delay)
         step = (delay - (alive - left) / rate - worth) / (1.0 - left)
         delay -= step
-        if abs(step) <= _EXACT * delay:
-            break
     return delay, alive * math.exp(-rate * delay)

@@ -11,7 +11,7 @@ from tests.bench.simulated import Scale
 from tests.bench.tables import Table
 
 _PLOT = Path("docs/explanation/requests_and_delay.svg")
-_SHORT = Scale(repetitions=2, largest=100, singles=60)
+_SHORT = Scale(repetitions=1, largest=100, singles=60)
 
 
 def _tables(scale: Scale, *, short: bool) -> dict[str, Callable[[], Table]]:

@@ -536,6 +536,17 @@ async def test_an_answer_for_somebody_who_left_is_of_no_consequence() -> None:
     assert 0 == len(service.tracker.tracks)
 
 
+async def test_a_refusal_for_somebody_who_left_is_of_no_consequence() -> None:
+    """The service answers 404 to a question for an id that nobody waits for any more."""
+    service = Pretended(lambda name, now: None, latency=5.0)
+    service.failure = lambda: NotFoundError("who?", status=404)
+    with anyio.move_on_after(2.0):
+        await wait_for_one(service.tracker, "a", math.inf)
+    await anyio.sleep(10.0)
+    assert [("a",)] == service.asked
+    assert 0 == len(service.tracker.tracks)
+
+
 async def test_a_watcher_hears_of_changes_and_of_the_present() -> None:
     """Who begins to watch hears what is known, and then every change, once."""
     states = [(0.0, "pending"), (20.0, "queued"), (40.0, "dreaming")]

@@ -1043,3 +1043,20 @@ class Events(RuleBasedStateMachine):
 
 Events.TestCase.settings = settings(deadline=None, max_examples=100, stateful_step_count=50)
 TestAnySeriesOfEvents = Events.TestCase
+
+
+def test_a_culprit_stays_alone_while_the_service_is_down() -> None:
+    """That its lone question fails for another reason does not clear it."""
+    plan = cadence(POLICY, ids=4)
+    plan.isolate("0", 1.0)
+    question = plan.take(1.0)
+    assert question is not None
+    assert ["0"] == question.names
+    assert plan.failed(question, 1.0, Meaning.DOWN) is None
+    others = plan.take(300.0)
+    assert others is not None
+    assert {"1", "2", "3"} == set(others.names)
+    plan.answered(others, 300.0, others.names)
+    again = plan.take(300.0)
+    assert again is not None
+    assert (["0"], True) == (again.names, again.alone)

@@ -56,9 +56,7 @@ class Pretended:
         self.gate = Gate(limits)
         self.tracker = Tracker(self.ask, self.gate, limits, polling)
 
-    async def ask(
-        self, names: Sequence[str], known: Callable[[str], Generation | None]
-    ) -> States:
+    async def ask(self, names: Sequence[str], known: Callable[[str], Generation | None]) -> States:
         """Answer one request, after a while."""
         self.asked.append(tuple(names))
         self.times.append(anyio.current_time())
@@ -67,9 +65,7 @@ class Pretended:
             raise error
         now = anyio.current_time()
         there = [found for name in names if (found := self._state(name, now)) is not None]
-        return States(
-            generations=self.shape(there), problems=self.problems, date=self.date()
-        )
+        return States(generations=self.shape(there), problems=self.problems, date=self.date())
 
 
 def done_after(seconds: float) -> Callable[[str, float], Generation]:
