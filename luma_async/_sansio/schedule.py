@@ -38,8 +38,11 @@ from luma_async._sansio.pressure import Pressure
 from luma_async.settings import PollPolicy
 
 _ROUNDS_OF_REVIEW = 2
+"""How often the front is reviewed before a decision: who is put off makes room for others."""
 _NEGLIGIBLE = 0.02
+"""By which share of its interval a plan has to move to change its place."""
 _SLACK = 0.1
+"""A request goes along with the last if it would be due within this share of the interval."""
 _EXACT = 1e-3
 _MOST_STEPS = 20
 
