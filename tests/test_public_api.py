@@ -36,6 +36,11 @@ def test_the_methods_and_their_arguments_are_a_contract(name: str) -> None:
     assert METHODS[name].split() == parameters
 
 
+def test_the_policy_of_a_client_can_be_read() -> None:
+    """As an attribute, at any time."""
+    assert isinstance(inspect.getattr_static(LumaClient, "polling"), property)
+
+
 def test_the_client_takes_the_promised_options() -> None:
     """All options but the key are given by name."""
     parameters = inspect.signature(LumaClient).parameters.values()

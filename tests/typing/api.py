@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import assert_type
 
 from luma_async import (
+    Durations,
     Generation,
     GenerationSummary,
+    Learned,
     Limits,
     LumaClient,
     Order,
     Outcome,
+    PollPolicy,
     Statistics,
     UploadedImage,
 )
@@ -27,6 +30,10 @@ async def calls(luma: LumaClient, one: Generation, many: list[Generation]) -> No
     assert_type(await luma.generate("a", timeout=5), Generation)
     assert_type(await luma.download(one, "a.mp4"), Path)
     assert_type(luma.statistics(), Statistics)
+    assert_type(luma.statistics().durations["create"], Durations)
+    assert_type(luma.polling, PollPolicy)
+    assert_type(luma.polling.at_speed(60), PollPolicy)
+    assert_type(PollPolicy.from_json(luma.polling.to_json()).learned, Learned | None)
     assert_type(luma.unclaimed(), tuple[Outcome, ...])
 
 
