@@ -67,7 +67,7 @@ def ratios(scale: Scale) -> Table:
     for sigma, worths in WORTHS.items():
         durations = lognormal(sigma)
         for worth in worths:
-            policy = PollPolicy(request_worth=worth)
+            policy = PollPolicy(request_worth=worth, min_interval=0.25)
             for name, result in zip(
                 ("cold", "warm"), cold_and_warm(durations, policy, scale), strict=True
             ):
