@@ -60,10 +60,11 @@ class Tracks:
     def __len__(self) -> int:
         return len(self._tracks)
 
-    def ordered(self, generation: Generation, kind: Kind) -> None:
+    def ordered(self, generation: Generation, kind: Kind, *, age: float = 0.0) -> None:
         """Remember when a generation began, so that its age is known once somebody waits for it."""
+        began = anyio.current_time() - age
         estimate = generation.estimate_wait_seconds
-        self._ordered[generation.id] = Beginning(kind, anyio.current_time(), estimate)
+        self._ordered[generation.id] = Beginning(kind, began, estimate)
 
     def latest(self, name: str) -> Generation | None:
         """Return what the latest answer said of an id that somebody waits for."""

@@ -3,18 +3,23 @@
 import asyncio
 import gc
 import math
+import random
 import time
 from collections.abc import Sequence
+from itertools import count
 
 import anyio
 
-from luma_async import Generation, PollPolicy
+from luma_async import Generation, Learned, PollPolicy
 from luma_async._io.waiting import wait_for_one
 from luma_async._sansio.responses import States
-from tests.bench.policies import NO_PACE
+from tests.bench.durations import lognormal
+from tests.bench.policies import NO_PACE, Job, luma_async
 from tests.bench.tables import Table
 from tests.support.pretended import Pretended, completed, pending
 from tests.support.virtual_time import VirtualTimeLoop
+
+USUAL = lognormal(0.5)
 
 
 def per_request(sizes: Sequence[int], requests: int = 2000) -> Table:
@@ -24,33 +29,47 @@ def per_request(sizes: Sequence[int], requests: int = 2000) -> Table:
         ["waiting", "microseconds to join", "microseconds a request", "of the least"],
     )
     least = math.inf
+    first = luma_async(Job.burst(USUAL.draw(1000, random.Random(0))), PollPolicy())
+    learned = first.policy.learned if first.policy is not None else None
     for many in sizes:
+        gc.collect()
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            join, request = runner.run(_follow(many, requests))
+            join, request = runner.run(_follow(many, requests, learned))
         least = min(least, request)
         goal = 2.0 if many == 100_000 else None
         table.add(many, join, request, request / least, goal=goal)
     return table
 
 
-async def _follow(many: int, requests: int) -> tuple[float, float]:
-    known = {name: pending(name) for name in (f"g-{number}" for number in range(many))}
+async def _follow(many: int, requests: int, learned: Learned | None) -> tuple[float, float]:
+    """Keep so many waiting: whenever a generation ends, its waiter goes on to another."""
+    chance = random.Random(1)
+    ends: dict[str, float] = {}
 
     def state(name: str, now: float) -> Generation:
-        return known[name]
+        return completed(name) if now >= ends[name] else pending(name)
 
-    # Nothing ever ends here, so that as many wait at the last request as at the first.
-    polling = PollPolicy(request_worth=0.5, max_interval=1e6)
+    polling = PollPolicy(learned=learned)
     service = Pretended(state, polling=polling, limits=NO_PACE, latency=0.0)
+    tracks = service.tracker.tracks
+
+    async def one(number: int) -> None:
+        for turn in count():
+            generation = pending(f"g-{number}-{turn}")
+            (duration,) = USUAL.draw(1, chance)
+            # Those of the beginning have been running for a while.
+            age = chance.random() * duration if turn == 0 else 0.0
+            ends[generation.id] = anyio.current_time() + duration - age
+            tracks.ordered(generation, "create", age=age)
+            await wait_for_one(service.tracker, generation, math.inf)
+            del ends[generation.id]
+
     began = time.process_time()
-    waiting = []
-    for generation in known.values():
-        service.tracker.tracks.ordered(generation, "create")
-        waiting.append(asyncio.create_task(wait_for_one(service.tracker, generation, math.inf)))
+    waiting = [asyncio.create_task(one(number)) for number in range(many)]
     await asyncio.sleep(0)
     join = (time.process_time() - began) / many
-    # The first questions are for the client to learn: each is asked for twice before it counts.
-    await _until(service, 2 * many // NO_PACE.ids_per_request)
+    # All of the beginning are asked for at least once before it counts.
+    await _until(service, requests // 4 + 2 * many // NO_PACE.ids_per_request)
     # What the garbage collector takes to walk over 100,000 tasks is for whoever made them.
     gc.freeze()
     asked, began = len(service.asked), time.process_time()
@@ -65,12 +84,12 @@ async def _follow(many: int, requests: int) -> tuple[float, float]:
 async def _until(service: Pretended, asked: int) -> None:
     enough = asyncio.Event()
 
-    def count(found: Sequence[Generation]) -> Sequence[Generation]:
+    def look(found: Sequence[Generation]) -> Sequence[Generation]:
         if len(service.asked) >= asked:
             enough.set()
         return found
 
-    service.shape = count
+    service.shape = look
     await enough.wait()
 
 
@@ -78,6 +97,7 @@ def endings(many: int = 10_000) -> Table:
     """Measure how long it takes to resume many waiters, and to send them home by closing."""
     table = Table("Endings, in real time", ["waiters", "what happens", "left behind", "seconds"])
     for name in ("all are done", "the client is closed"):
+        gc.collect()
         seconds, left = asyncio.run(_end(many, closing=name == "the client is closed"))
         table.add(many, name, left, seconds, goal=0.5)
     return table
