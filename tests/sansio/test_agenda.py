@@ -22,7 +22,7 @@ def names(items: list[Item]) -> str:
 
 def test_an_empty_agenda_holds_nobody() -> None:
     """Nothing is next, and what is not in it cannot be taken out."""
-    agenda = Agenda[Item](3, 1.5)
+    agenda = Agenda[Item](3)
     assert not agenda
     assert [] == agenda.front
     assert [] == agenda.take(lambda _: True)
@@ -31,7 +31,7 @@ def test_an_empty_agenda_holds_nobody() -> None:
 
 def test_the_front_is_those_that_are_next() -> None:
     """The others wait behind it, and come up when it has room."""
-    agenda = Agenda[Item](2, 1.5)
+    agenda = Agenda[Item](2)
     items = {name: Item(name) for name in "abcd"}
     assert [True, True, True, False] == [
         agenda.put(items[name], time) for name, time in [("c", 3.0), ("b", 2.0), ("a", 1.0)]
@@ -44,7 +44,7 @@ def test_the_front_is_those_that_are_next() -> None:
 
 def test_of_those_at_the_same_time_the_first_to_come_is_first() -> None:
     """They queue."""
-    agenda = Agenda[Item](2, 1.5)
+    agenda = Agenda[Item](2)
     for name in "abc":
         agenda.put(Item(name), 1.0)
     assert "ab" == names(agenda.take(lambda _: True))
@@ -53,7 +53,7 @@ def test_of_those_at_the_same_time_the_first_to_come_is_first() -> None:
 
 def test_one_that_was_moved_is_at_its_new_time_alone() -> None:
     """What it left behind in the queue is not taken for it."""
-    agenda = Agenda[Item](1, 1.5)
+    agenda = Agenda[Item](1)
     agenda.put(Item("a"), 1.0)
     moved = Item("b")
     for time in (5.0, 3.0, 4.0):
@@ -68,7 +68,7 @@ def test_one_that_was_moved_is_at_its_new_time_alone() -> None:
 @given(st.lists(st.floats(0, 100)), st.integers(1, 5))
 def test_all_come_out_in_the_order_of_their_times(times: list[float], size: int) -> None:
     """Whatever the order in which they came."""
-    agenda = Agenda[Item](size, 1.5)
+    agenda = Agenda[Item](size)
     for time in times:
         agenda.put(Item(f"{time!r} "), time)
     taken = []
@@ -83,7 +83,7 @@ class Changes(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.size = 3
-        self.agenda = Agenda[Item](self.size, 1.5)
+        self.agenda = Agenda[Item](self.size)
         self.model: list[tuple[Entry, Item]] = []
         self.out = [Item(f"{number}") for number in range(12)]
 
