@@ -189,7 +189,9 @@ class Tracker:
         if isinstance(error, ClientStateError):
             # The caller's session is closed, and will not open again.
             self.tracks.fail_all(error)
-        _LOG.warning("asked for %d ids in vain: %s", len(question.names), error)
+        # Not the error's own words, which may repeat the answer, and with it prompts and ids.
+        kind = type(error).__name__ + (f" {status}" if status is not None else "")
+        _LOG.warning("asked for %d ids in vain: %s", len(question.names), kind)
 
 
 def _closed() -> ClientStateError:

@@ -16,6 +16,7 @@ from luma_async.models import Generation
 from luma_async.settings import PollPolicy
 
 _OLDEST = 86_400.0
+_MOST_ORDERED = 100_000
 
 
 @frozen
@@ -65,6 +66,9 @@ class Tracks:
         began = anyio.current_time() - age
         estimate = generation.estimate_wait_seconds
         self._ordered[generation.id] = Beginning(kind, began, estimate)
+        if len(self._ordered) > _MOST_ORDERED:
+            # Those that nobody has waited for until their end.
+            del self._ordered[next(iter(self._ordered))]
 
     def latest(self, name: str) -> Generation | None:
         """Return what the latest answer said of an id that somebody waits for."""
@@ -153,14 +157,13 @@ class Tracks:
         beginning = self._ordered.get(name)
         if beginning is not None:
             age = now - beginning.time
-            left = None if beginning.estimate is None else max(0.0, beginning.estimate - age)
+            left = None if beginning.estimate is None else beginning.estimate - age
             self._cadence.add(name, now, age=age, certain=True, kind=beginning.kind, estimate=left)
         elif known is not None:
             # By this machine's clock, until an answer brings the service's own.
             age = _age(known, datetime.now(UTC)) or 0.0
             self._cadence.add(name, now, age=age, estimate=known.estimate_wait_seconds)
-        else:
-            self._cadence.add(name, now)
+        elif self._cadence.add(name, now):
             # It may have been finished for long.
             self._cadence.hasten(name, now)
 
@@ -258,7 +261,7 @@ class Tracks:
 
 def _age(generation: Generation, date: datetime) -> float | None:
     """Return how old a generation is at a date; None where the clocks make no sense."""
-    if generation.created_at is None:
+    if generation.created_at is None or generation.created_at.tzinfo is None:
         return None
     seconds = (date - generation.created_at).total_seconds()
     return seconds if 0 <= seconds <= _OLDEST else None

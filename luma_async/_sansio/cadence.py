@@ -5,13 +5,12 @@ stand apart: those of a request that failed for what it may hold, which are aske
 halves until the one is found that spoils it, and those that are asked for alone.
 """
 
-import heapq
 import random
 from collections.abc import Callable, Collection, Sequence
-from itertools import count
 
 from attrs import define, field
 
+from luma_async._sansio.alone import Alone
 from luma_async._sansio.experience import Experience, Kind
 from luma_async._sansio.plan import Plan, Question
 from luma_async._sansio.pressure import Pressure
@@ -21,9 +20,8 @@ from luma_async._sansio.schedule import Schedule
 from luma_async._sansio.suspects import Bisection
 from luma_async.settings import PollPolicy
 
-_LONGEST_ESTIMATE = 86_400.0
-_LOOKS_FOR_VIDEO = 20
 _MOST_DOUBLINGS = 20
+_MOST_LEFT = 10_000
 
 
 @define(eq=False)
@@ -43,13 +41,12 @@ class Cadence:
     _pressure: Pressure = field(init=False)
     _schedule: Schedule = field(init=False)
     _bisection: Bisection = field(factory=Bisection, init=False)
-    _alone: list[tuple[float, int, Plan]] = field(factory=list, init=False)
+    _alone: Alone = field(factory=Alone, init=False)
     _plans: dict[str, Plan] = field(factory=dict, init=False)
     # One that is given up while it is asked for, and wanted again, waits for the answer.
     _under_way: set[str] = field(factory=set, init=False)
     _requests: int = field(default=0, init=False)
-    _answers: int = field(default=0, init=False)
-    _numbers: "count[int]" = field(factory=count, init=False)
+    _left: dict[str, Plan] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.size = RequestSize(self._ids_per_request)
@@ -66,8 +63,11 @@ class Cadence:
         certain: bool = False,
         kind: Kind = "create",
         estimate: float | None = None,
-    ) -> None:
+    ) -> bool:
         """Begin to ask for an id that is not asked for yet.
+
+        One that was asked for before, and given up before its end, is taken up where it was left:
+        who waits in many short waits neither asks more often nor starts anew each time.
 
         Args:
             name: The id.
@@ -76,26 +76,36 @@ class Cadence:
             certain: Whether that is known for certain, and that it was unfinished at first.
             kind: What was ordered.
             estimate: How many seconds the service expects it to take from now.
+
+        Returns:
+            Whether it is new.
         """
-        origin = now - age
-        plan = self._plans[name] = Plan(
-            name, self.experience.of(kind), origin, self.experience.unit, origin, certain
-        )
-        plan.earliest = origin + self._policy.min_interval
-        self._take_estimate(plan, now, estimate)
+        is_new = name not in self._left
+        if (plan := self._left.pop(name, None)) is None:
+            origin = now - age
+            hazard, unit = self.experience.of(kind), self.experience.unit
+            plan = Plan(name, hazard, origin, unit, origin, certain)
+            plan.earliest = origin + self._policy.min_interval
+            self._take_estimate(plan, now, estimate)
+        self._plans[name] = plan
         if name not in self._under_way:
             self._put([plan], now)
+        return is_new
 
     def discard(self, name: str) -> None:
         """Stop asking for an id."""
         if (plan := self._plans.pop(name, None)) is not None:
             self._withdraw(plan)
+            if not plan.ended:
+                self._left[name] = plan
+                if len(self._left) > _MOST_LEFT:
+                    del self._left[next(iter(self._left))]
 
     def hasten(self, name: str, now: float) -> None:
         """Make an id due now, unless it is being asked for at this moment."""
         plan = self._plans[name]
         if plan.alone_at is not None:
-            self._put_alone(plan, now)
+            self._alone.put(plan, now)
         elif plan.entry is not None:
             self._withdraw(plan)
             self._schedule.force(plan, now)
@@ -104,18 +114,16 @@ class Cadence:
         """Ask for an id in a request of its own, now: what it holds is for certain."""
         if name not in self._under_way:
             self._withdraw(self._plans[name])
-            self._put_alone(self._plans[name], now)
+            self._alone.put(self._plans[name], now)
 
     def next_request(self, now: float) -> float | None:
         """Return the time of the next request; None where nothing is to be asked for."""
         # While the service fails, one request at a time looks whether it is back.
         if self._pressure.is_pausing and self._requests:
             return None
-        while self._alone and self._alone[0][2].alone_at != self._alone[0][0]:
-            heapq.heappop(self._alone)
         while self._bisection and self._plans.keys().isdisjoint(self._bisection.first.names):
             self._bisection.next()
-        times = [entry[0] for entry in self._alone[:1]]
+        times = [] if (due := self._alone.due) is None else [due]
         if self._bisection:
             times.append(now)
         if self._schedule:
@@ -131,11 +139,12 @@ class Cadence:
         if due is None or due > now:
             return None
         question = self._question(now)
-        self._under_way.update(question.names)
-        self._requests += 1
+        if question is not None:
+            self._under_way.update(question.names)
+            self._requests += 1
         return question
 
-    def _question(self, now: float) -> Question:
+    def _question(self, now: float) -> Question | None:
         while self._bisection:
             suspects = self._bisection.next()
             wanted = [self._plans[name] for name in suspects.names if name in self._plans]
@@ -148,16 +157,14 @@ class Cadence:
             self._put(wanted, now)
         # While nothing is answered, those who spoil requests are not to be all that is tried.
         plans = self._schedule.take(now) if self._pressure.is_pausing else ()
-        if not plans and self._alone and self._alone[0][0] <= now:
-            plan = heapq.heappop(self._alone)[2]
-            plan.alone_at = None
+        if not plans and (lone := self._alone.take(now)) is not None:
             reason = "to hear of that id alone"
-            return Question([plan.name], now, reason, alone=True, company=plan.company)
+            return Question([lone.name], now, reason, alone=True, company=lone.company)
         plans = plans or self._schedule.take(now)
         reason = "as they have probably waited long enough together"
         if any(plan.forced or now - plan.asked >= self._policy.max_interval for plan in plans):
             reason = "as one of them is to wait no longer"
-        return Question([plan.name for plan in plans], now, reason)
+        return Question([plan.name for plan in plans], now, reason) if plans else None
 
     def finished(self, name: str, now: float) -> float | None:
         """Learn that an id has ended by now.
@@ -191,9 +198,8 @@ class Cadence:
 
     def videoless(self, name: str, now: float) -> None:
         """Learn that an id has ended by now, though its video is not there yet."""
-        if (plan := self._plans.get(name)) is not None and plan.interval is None:
-            plan.finished(now)
-            plan.interval = self._policy.video_grace / _LOOKS_FOR_VIDEO
+        if (plan := self._plans.get(name)) is not None:
+            plan.videoless(now, self._policy.video_grace)
 
     def answered(self, question: Question, now: float, found: Collection[str]) -> None:
         """End a question that was answered.
@@ -205,10 +211,11 @@ class Cadence:
                 `finished`, `unfinished` and `videoless`.
         """
         self._requests -= 1
-        self._answers += 1
         self._pressure.answered()
         self._bisection.encouraged()
-        self.size.answered(question.names, found)
+        absent = [name for name in question.names if name not in found]
+        missed = [name for name in absent if name in self._plans and self._plans[name].met]
+        self.size.answered(question.names, found, missed)
         if question.suspects is not None:
             self.size.doubted(self._bisection.answered(question.suspects))
         if found:
@@ -217,6 +224,7 @@ class Cadence:
         plans = self._returned(question)
         for plan in plans:
             plan.failures = 0
+            plan.met = plan.met or plan.name in found
             plan.company = len(question.names) if plan.name not in found else 0
             plan.asked = max(plan.asked, question.asked_at)
             plan.earliest = now + self._policy.min_interval
@@ -243,7 +251,7 @@ class Cadence:
 
         Returns:
             The id that is to blame, where there is one: it was asked for alone, and the service
-            refused that, or failed though others were answered meanwhile.
+            refused that, or failed though others were answered meanwhile and none failed.
         """
         self._requests -= 1
         plans = self._returned(question)
@@ -253,23 +261,22 @@ class Cadence:
             for plan in plans:
                 self._schedule.force(plan, now)
             return None
-        if len(question.names) > 1 or not (meaning is Meaning.REFUSED or self._is_answering(plans)):
-            self._pressure.failed(
-                question.asked_at,
-                now,
-                limited=meaning is Meaning.LIMITED,
-                retry_after=retry_after,
-            )
+        if question.suspects is None and not question.alone:
+            self._pressure.troubled()
+        if len(question.names) > 1 or not (meaning is Meaning.REFUSED or self._is_well(plans)):
+            limited = meaning is Meaning.LIMITED
+            self._pressure.failed(question.asked_at, now, limited=limited, retry_after=retry_after)
         if not meaning.may_be_for_ids:
             if question.alone:
                 for plan in plans:
-                    self._put_alone(plan, now + self._policy.min_interval)
+                    self._alone.put(plan, now + self._policy.min_interval)
             else:
                 self._put(plans, now)
             return None
         if len(question.names) > 1:
             if question.suspects is None:
-                self._bisection.accuse(question.names, failure)
+                refused = meaning is Meaning.REFUSED
+                self._bisection.accuse(question.names, failure, refused=refused)
             else:
                 self._bisection.failed(question.suspects, failure)
             return None
@@ -282,18 +289,18 @@ class Cadence:
     def _failed_alone(self, plans: Sequence[Plan], now: float, meaning: Meaning) -> str | None:
         blamed = None
         for plan in plans:
-            if meaning is Meaning.REFUSED or self._is_answering([plan]):
+            if meaning is Meaning.REFUSED or self._is_well(plans):
                 blamed = plan.name
                 self._bisection.encouraged()
-            plan.answers = self._answers
+            plan.noted = self._pressure.counts
             plan.failures = min(plan.failures + 1, _MOST_DOUBLINGS)
             shortest, longest = self._policy.min_interval, self._policy.max_interval
-            self._put_alone(plan, now + min(shortest * 2 ** (plan.failures - 1), longest))
+            self._alone.put(plan, now + min(shortest * 2 ** (plan.failures - 1), longest))
         return blamed
 
-    def _is_answering(self, plans: Sequence[Plan]) -> bool:
-        """Whether others were answered since these failed last."""
-        return any(plan.failures and plan.answers < self._answers for plan in plans)
+    def _is_well(self, plans: Sequence[Plan]) -> bool:
+        """Whether the service has been well for others since these failed last."""
+        return any(plan.failures and self._pressure.is_well_since(plan.noted) for plan in plans)
 
     def _returned(self, question: Question) -> Sequence[Plan]:
         """Return the plans of a question that has ended, those of them that are still wanted."""
@@ -302,16 +309,11 @@ class Cadence:
         return [plan for plan in plans if plan.entry is None and plan.alone_at is None]
 
     def _take_estimate(self, plan: Plan, now: float, estimate: float | None) -> None:
-        if estimate is not None and 0 <= estimate <= _LONGEST_ESTIMATE:
-            shortest = self._policy.min_interval
-            plan.count_from(now, max(estimate, shortest), self.experience.estimated)
+        shortest = self._policy.min_interval
+        plan.take_estimate(now, estimate, shortest, self.experience.estimated)
 
     def _put(self, plans: Sequence[Plan], now: float) -> None:
         self._schedule.put(plans, now, len(self._plans))
-
-    def _put_alone(self, plan: Plan, due: float) -> None:
-        plan.alone_at = due
-        heapq.heappush(self._alone, (due, next(self._numbers), plan))
 
     def _withdraw(self, plan: Plan) -> None:
         plan.alone_at = None

@@ -9,6 +9,9 @@ from luma_async._sansio.agenda import Entry
 from luma_async._sansio.hazard import Hazard
 from luma_async._sansio.suspects import Suspects
 
+_LONGEST_ESTIMATE = 86_400.0
+_LOOKS_FOR_VIDEO = 20
+
 
 @define(eq=False)
 class Plan:
@@ -28,7 +31,9 @@ class Plan:
         revision: That of the hazard when it was planned.
         alone_at: When it is asked for in a request of its own; None where it is not.
         failures: How often such a request failed in a row.
-        answers: How many requests had been answered when the last of them failed.
+        noted: The counts of `Pressure` when the last of them failed.
+        met: Whether an answer has held it.
+        ended: Whether it has, so that it will not be asked for again.
         company: How many ids the last request held whose answer did not hold this one.
         interval: The seconds between two questions, where they are not to be found by `hazard`.
     """
@@ -47,7 +52,9 @@ class Plan:
     revision: int = 0
     alone_at: float | None = None
     failures: int = 0
-    answers: int = 0
+    noted: tuple[int, int] = (0, 0)
+    met: bool = False
+    ended: bool = False
     company: int = 0
     interval: float | None = None
 
@@ -61,6 +68,7 @@ class Plan:
         Returns:
             How many seconds ago that probably was, on average; None where nobody can know.
         """
+        self.ended = True
         if not self.certain or self.interval is not None:
             return None
         self.hazard.observe(self.age(self.asked), self.age(now), finished=True)
@@ -73,10 +81,20 @@ class Plan:
         self.asked = max(self.asked, asked_at)
         self.interval = None
 
-    def count_from(self, time: float, unit: float, hazard: Hazard) -> None:
-        """Count its age anew, in other units, by another hazard."""
-        self.origin = self.asked = time
-        self.unit, self.hazard, self.certain = unit, hazard, True
+    def videoless(self, now: float, grace: float) -> None:
+        """Learn that it has ended by now, and look for its video steadily from now on."""
+        if self.interval is None:
+            self.finished(now)
+            self.ended = False
+            self.interval = grace / _LOOKS_FOR_VIDEO
+
+    def take_estimate(
+        self, now: float, estimate: float | None, shortest: float, hazard: Hazard
+    ) -> None:
+        """Count its age anew, as a share of what the service estimates, by the hazard of those."""
+        if estimate is not None and 0 <= estimate <= _LONGEST_ESTIMATE:
+            self.origin = self.asked = now
+            self.unit, self.hazard, self.certain = max(estimate, shortest), hazard, True
 
     def seconds_left(self, now: float) -> float | None:
         """Return in how many seconds it will more likely have ended than not."""

@@ -12,6 +12,7 @@ _LONGEST_REST = 120.0
 _DEARER = 4.0
 _DEAREST = 64.0
 _HALF_LIFE = 30.0
+_ENOUGH = 2
 
 
 @define(eq=False)
@@ -28,11 +29,13 @@ class Pressure:
 
     Attributes:
         not_before: When the next request may be made.
+        counts: How many requests were answered, and how many failed without being expected to.
     """
 
     _policy: PollPolicy
     _chance: Callable[[], float] = random.random
     not_before: float = field(default=float("-inf"), init=False)
+    counts: tuple[int, int] = field(default=(0, 0), init=False)
     _pause: float = field(default=0.0, init=False)
     _failed_at: float = field(default=float("-inf"), init=False)
     _price: float = field(default=1.0, init=False)
@@ -57,6 +60,18 @@ class Pressure:
     def answered(self) -> None:
         """Note that the service answers."""
         self._pause = 0.0
+        self.counts = self.counts[0] + 1, self.counts[1]
+
+    def troubled(self) -> None:
+        """Note that a request failed of which nothing bad was known before."""
+        self.counts = self.counts[0], self.counts[1] + 1
+
+    def is_well_since(self, counts: tuple[int, int]) -> bool:
+        """Whether some requests were answered and none has failed since it counted so many.
+
+        A service that fails now and then would pass for one with bad ids otherwise.
+        """
+        return self.counts[0] - counts[0] >= _ENOUGH and self.counts[1] == counts[1]
 
     def failed(
         self, asked_at: float, now: float, *, limited: bool, retry_after: float | None

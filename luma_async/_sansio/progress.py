@@ -40,7 +40,7 @@ class Progress:
         """
         if self.ending is not None:
             return False
-        self.repeated()
+        self._missed, self._missing_since = 0, None
         if generation.is_completed and not has_ended(generation):
             # The service may say so before the file is published.
             if self._videoless_since is None:
@@ -58,6 +58,7 @@ class Progress:
     def repeated(self) -> None:
         """Take in that an answer says the same of the generation as the one before."""
         self._missed, self._missing_since = 0, None
+        self._videoless_since = None
 
     @property
     def is_overdue(self) -> bool:

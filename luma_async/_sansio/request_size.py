@@ -5,24 +5,32 @@ from collections.abc import Collection, Sequence
 from attrs import define, field
 
 _SURE = 2
+_PATIENCE = 200
 
 
 @define(eq=False)
 class RequestSize:
-    """The size of a request, learned downwards for the life of a client.
+    """The size of a request, learned downwards, and tried upwards again after a while.
 
     Attributes:
         most: How many ids a request may hold.
     """
 
     most: int
+    _allowed: int = field(init=False)
+    _doubted: int = field(default=0, init=False)
     _doubts: int = field(default=0, init=False)
     _cut_at: int = field(default=0, init=False)
     _cuts: int = field(default=0, init=False)
+    _full: int = field(default=0, init=False)
+    _patience: int = field(default=_PATIENCE, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._allowed = self.most
 
     def refused(self, size: int) -> None:
         """Note that the service said of a request that it is too long (413, 414)."""
-        self.most = min(self.most, max(1, size // 2))
+        self._lower(max(1, size // 2))
 
     def doubted(self, size: int) -> None:
         """Note that ids were not answered in a request of a size, and then were in a smaller one.
@@ -30,21 +38,32 @@ class RequestSize:
         Once may be chance. Twice, with no request as large answered in between, is the size.
         A size of 0 or 1 says nothing.
         """
-        self._doubts += size > 1
+        if size < 2:
+            return
+        self._doubts += 1
+        self._doubted = max(self._doubted, size)
         if self._doubts >= _SURE:
-            self._doubts = 0
+            self._doubts = self._doubted = 0
             self.refused(size)
 
-    def answered(self, names: Sequence[str], found: Collection[str]) -> None:
-        """Note what an answer holds of the ids that were asked for, in the order asked.
+    def answered(
+        self, names: Sequence[str], found: Collection[str], missed: Collection[str] = ()
+    ) -> None:
+        """Note what an answer holds of the ids that were asked for.
 
         A service that stops after the first k says nothing of the others. Where two answers in a
-        row end so at the same k, with at least two ids missing, k is what a request may hold.
+        row end so at the same k, k is what a request may hold.
+
+        Args:
+            names: The ids, in the order asked.
+            found: Those that the answer holds.
+            missed: Those that it does not hold, though an earlier one did.
         """
         held = sum(name in found for name in names)
-        if held >= self.most:
-            self._doubts = 0
-        is_cut = 0 < held < len(names) - 1 and all(name in found for name in names[:held])
+        if held >= self._doubted:
+            self._doubts = self._doubted = 0
+        self._note_full(held)
+        is_cut = held > 0 and len(missed) > 1 and all(name in found for name in names[:held])
         if not is_cut:
             self._cuts = 0
             return
@@ -52,4 +71,15 @@ class RequestSize:
         self._cut_at = held
         if self._cuts >= _SURE:
             self._cuts = 0
-            self.most = min(self.most, held)
+            self._lower(held)
+
+    def _lower(self, size: int) -> None:
+        if size < self.most:
+            self.most, self._full = size, 0
+
+    def _note_full(self, held: int) -> None:
+        """Try twice as many after a while: what lowered the size may have been an outage."""
+        self._full += held >= self.most
+        if self.most < self._allowed and self._full >= self._patience:
+            self.most, self._full = min(2 * self.most, self._allowed), 0
+            self._patience *= 2

@@ -50,7 +50,7 @@ _MEANINGS = {
     414: Meaning.TOO_LARGE,
     422: Meaning.REFUSED,
     429: Meaning.LIMITED,
-    500: Meaning.SPOILED,
+    **dict.fromkeys((500, 502, 504, 520, 522, 524), Meaning.SPOILED),
 }
 
 
@@ -58,7 +58,7 @@ def meaning_of(error: LumaError) -> Meaning:
     """Tell what the failure of a status request says.
 
     A service that chokes on one of many ids ends in 500, breaks the connection, hangs, or says
-    what nobody can read.
+    what nobody can read; a gateway before it makes 502, 504 or the like of that.
     """
     if isinstance(error, APIError):
         return _MEANINGS.get(error.status, Meaning.DOWN)

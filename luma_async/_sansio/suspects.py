@@ -15,6 +15,7 @@ class Suspects:
     Attributes:
         names: Which.
         failure: How it failed, to tell whether it fails alike again.
+        refused: Whether the service said that it does not take what they were asked for in.
         halved: Whether these are half of a request that failed twice alike; then they are halved
             again at once.
         other: The other half.
@@ -23,6 +24,7 @@ class Suspects:
 
     names: Sequence[str]
     failure: object
+    refused: bool = False
     halved: bool = False
     other: "Suspects | None" = None
     cleared: bool = False
@@ -54,20 +56,21 @@ class Bisection:
         """Take the ids to ask for next."""
         return self._queue.popleft()
 
-    def accuse(self, names: Sequence[str], failure: object) -> None:
+    def accuse(self, names: Sequence[str], failure: object, *, refused: bool = False) -> None:
         """Ask for the ids of a request that failed once more, in the same company."""
-        self._queue.append(Suspects(names, failure))
+        self._queue.append(Suspects(names, failure, refused))
 
     def failed(self, suspects: Suspects, failure: object) -> None:
         """Note that a request for two suspects or more failed."""
         alike = suspects.halved or failure == suspects.failure
         if not alike or self._halvings >= _MOST_HALVINGS:
-            self.accuse(suspects.names, failure)
+            self.accuse(suspects.names, failure, refused=suspects.refused)
             return
         self._halvings += 1
         middle = (len(suspects.names) + 1) // 2
-        first = Suspects(suspects.names[:middle], failure, halved=True)
-        second = Suspects(suspects.names[middle:], failure, halved=True, other=first)
+        refused = suspects.refused
+        first = Suspects(suspects.names[:middle], failure, refused, halved=True)
+        second = Suspects(suspects.names[middle:], failure, refused, halved=True, other=first)
         first.other = second
         # Before all others, so that one culprit after the other is found.
         self._queue.extendleft((second, first))
@@ -80,11 +83,11 @@ class Bisection:
         """Note that a request for suspects was answered.
 
         Returns:
-            The size of a request of which both halves are answered now, so that no id of it can
-            be to blame; 0 otherwise.
+            The size of a request that was refused and of which both halves are answered now, so
+            that no id of it can be to blame; 0 otherwise.
         """
         suspects.cleared = True
         other = suspects.other
-        if other is None or not other.cleared:
+        if other is None or not other.cleared or not suspects.refused:
             return 0
         return len(suspects.names) + len(other.names)

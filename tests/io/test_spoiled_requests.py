@@ -1,8 +1,10 @@
 """Ids that spoil a request for the others, and requests that are too long. In virtual time."""
 
 import asyncio
+import contextlib
 import logging
 import math
+import random
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -20,6 +22,7 @@ from luma_async import (
     RequestTimeoutError,
     ResponseFormatError,
     ServerError,
+    WaitTimeoutError,
 )
 from luma_async._io.waiting import wait_for_all, wait_for_list, wait_for_one
 from tests.support.pretended import Pretended, completed, done_after, pending
@@ -111,6 +114,66 @@ async def test_an_hour_of_outage_fails_nobody(many: int, failure: str) -> None:
     assert anyio.current_time() < HOUR + 60.0 * 1.1 + after * 0.1 + 2.0
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+async def test_a_service_that_fails_at_random_loses_nobody_and_stays_fast(share: float) -> None:
+    """For twenty minutes one of ten requests fails, or one of two: no id is to blame for that."""
+    for seed in range(4):
+        chance = random.Random(seed)
+        start = anyio.current_time()
+        service = Pretended(done_after(start + 1800.0))
+        service.failure = lambda chance=chance, start=start: (  # type: ignore[misc]
+            FAILURES["500"]()
+            if 100 < anyio.current_time() - start < 1300 and chance.random() < share
+            else None
+        )
+        names = [f"g-{number}" for number in range(100)]
+        ends = await wait_for_list(service.tracker, names, 2 * HOUR)
+        assert names == [generation.id for generation in ends]
+        assert 20 == service.tracker.cadence.size.most
+
+
+@pytest.mark.parametrize(("old", "new", "lag"), [(1, 3, 60.0), (2, 5, 100.0), (5, 15, 20.0)])
+async def test_h17_new_ids_that_are_found_late_do_not_shrink_the_requests(
+    old: int, new: int, lag: float
+) -> None:
+    """The service takes a while to find what was just ordered; it takes no fewer ids for that."""
+    start = anyio.current_time()
+    service = Pretended(
+        lambda name, now: (
+            None
+            if name.startswith("new") and now < start + 50.0 + lag
+            else done_after(start + 300.0)(name, now)
+        )
+    )
+    early = [f"old-{number}" for number in range(old)]
+    waits = asyncio.create_task(wait_for_list(service.tracker, early, HOUR))
+    await anyio.sleep(50.0)
+    late = [f"new-{number}" for number in range(new)]
+    ends = await wait_for_list(service.tracker, late, HOUR)
+    assert late == [generation.id for generation in ends]
+    assert early == [generation.id for generation in await waits]
+    assert 20 == service.tracker.cadence.size.most
+
+
+@pytest.mark.parametrize("timeout", [0.2, 1.0, 5.0, 10.0])
+@pytest.mark.parametrize("how", ["ordered", "held", "by its id"])
+async def test_a_wait_in_many_short_waits_is_as_good_as_a_long_one(
+    how: str, timeout: float
+) -> None:
+    """Neither is the video heard of late, nor is the service asked more often."""
+    start = anyio.current_time()
+    service = Pretended(done_after(start + 60.0))
+    target = "a" if how == "by its id" else pending("a")
+    if how == "ordered":
+        service.tracker.tracks.ordered(pending("a"), "create")
+    while anyio.current_time() < start + 600.0:
+        with contextlib.suppress(WaitTimeoutError):
+            await wait_for_one(service.tracker, target, timeout)
+            break
+    assert anyio.current_time() - start <= 75.0
+    assert len(service.asked) <= 12
+
+
 async def test_h22_a_request_that_is_too_long_is_halved_for_good() -> None:
     """A proxy takes no long addresses: after two refusals no request is longer than it takes."""
     service = Pretended(done_after(60.0))
@@ -126,7 +189,7 @@ async def test_h22_a_request_that_is_too_long_is_halved_for_good() -> None:
 
 async def test_s19_a_service_that_answers_the_first_few_is_asked_for_as_many() -> None:
     """Whatever is asked, seven are answered: soon seven are asked for, and nobody is missed."""
-    service = Pretended(lambda name, now: completed(name) if now > 20.0 else pending(name))
+    service = Pretended(lambda name, now: completed(name) if now > 900.0 else pending(name))
     service.shape = lambda found: found[:7]
     names = [f"g-{number}" for number in range(100)]
     await wait_for_list(service.tracker, names, HOUR)

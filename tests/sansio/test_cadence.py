@@ -494,16 +494,20 @@ def test_a_lone_id_that_is_refused_is_blamed() -> None:
 def test_a_lone_id_that_spoils_is_blamed_once_others_were_answered_meanwhile() -> None:
     """Before that it may be the service."""
     policy = PollPolicy(request_worth=1e-3, min_interval=1.0, expected_seconds=0.5, jitter=0.1)
-    plan = cadence(policy, ids=2, chance=0.0)
+    plan = cadence(policy, ids=3, chance=0.0)
     plan.isolate("0", 1.0)
     first = plan.take(1.0)
     assert first is not None
     assert plan.failed(first, 1.0, Meaning.SPOILED) is None
-    second = ask(plan, 1.0)
-    assert ["1"] == second.names
-    answer(plan, second)
-    plan.hasten("0", second.asked_at)
-    third = ask(plan, second.asked_at)
+    now = 1.0
+    for _ in range(2):
+        for name in "12":
+            plan.hasten(name, now)
+        others = ask(plan, now)
+        assert {"1", "2"} == set(others.names)
+        now = answer(plan, others)
+    plan.hasten("0", now)
+    third = ask(plan, now)
     assert ["0"] == third.names
     assert "0" == plan.failed(third, third.asked_at, Meaning.SPOILED)
 
@@ -656,7 +660,7 @@ def fail_if_longer_than(most: int, *, groups: int) -> int:
         question = ask(plan, now)
         while len(question.names) > most:
             now = question.asked_at
-            plan.failed(question, now, Meaning.SPOILED, failure="broken")
+            plan.failed(question, now, Meaning.REFUSED, failure="broken")
             question = ask(plan, now)
         now = answer(plan, question)
         for name in question.names:
@@ -681,8 +685,11 @@ def test_two_groups_that_fail_whole_but_are_answered_in_halves_teach_a_size() ->
 def test_s19_answers_that_end_at_the_same_place_twice_teach_the_size() -> None:
     """The service takes the first ten alone, and that is what it is asked for."""
     plan = cadence(ids=40)
+    # All have been found before.
+    for _ in range(2):
+        answer(plan, ask(plan, 60.0))
     for expected in (20, 10):
-        question = ask(plan, 60.0)
+        question = ask(plan, 120.0)
         answer(plan, question, missing=question.names[10:])
         assert expected == plan.size.most
     assert 10 == len(ask(plan, 200.0).names)
@@ -1060,3 +1067,70 @@ def test_a_culprit_stays_alone_while_the_service_is_down() -> None:
     again = plan.take(300.0)
     assert again is not None
     assert (["0"], True) == (again.names, again.alone)
+
+
+def test_a_lone_id_is_not_blamed_while_others_fail_now_and_then() -> None:
+    """A service that fails at random would pass for one with bad ids."""
+    plan = cadence(POLICY, ids=3)
+    plan.isolate("0", 1.0)
+    lone = ask(plan, 1.0)
+    plan.failed(lone, 1.0, Meaning.SPOILED)
+    for name in "12":
+        plan.hasten(name, 100.0)
+    others = ask(plan, 100.0)
+    plan.failed(others, 100.0, Meaning.DOWN)
+    plan.answered(ask(plan, 200.0), 200.0, "12")
+    lone = ask(plan, 200.0)
+    assert ["0"] == lone.names
+    for name in "12":
+        plan.hasten(name, 201.0)
+    plan.answered(ask(plan, 201.0), 201.0, "12")
+    assert plan.failed(lone, 202.0, Meaning.SPOILED) is None
+
+
+def test_who_comes_back_is_taken_up_where_it_was_left() -> None:
+    """A wait in many short waits neither asks more often nor starts anew each time."""
+    plan = cadence(POLICY)
+    assert plan.add("a", 0.0, certain=True) is True
+    due = plan.next_request(0.0)
+    assert due is not None
+    for now in range(int(due)):
+        plan.discard("a")
+        assert plan.add("a", float(now)) is False
+        assert math.isclose(due, plan.next_request(now) or 0.0)
+    question = plan.take(due)
+    assert question is not None
+    plan.unfinished("a", due)
+    plan.answered(question, due, ["a"])
+    again = plan.next_request(due)
+    plan.discard("a")
+    plan.add("a", due)
+    assert again == plan.next_request(due)
+    plan.finished("a", due)
+    plan.discard("a")
+    assert plan.add("a", due) is True
+
+
+def test_only_so_many_who_left_are_remembered() -> None:
+    """Memory is bounded, however many come and go."""
+    plan = cadence(POLICY)
+    for number in range(10_001):
+        plan.add(str(number), 0.0)
+        plan.discard(str(number))
+    assert plan.add("0", 0.0) is True
+    assert plan.add("10000", 0.0) is False
+
+
+def test_suspects_that_came_back_and_are_too_many_wait_for_their_time() -> None:
+    """Nothing is asked for rather than no id at all."""
+    plan = cadence(POLICY, size=4, ids=4)
+    question = ask(plan, 60.0)
+    now = question.asked_at
+    plan.failed(question, now, Meaning.SPOILED, failure="broken")
+    plan.size.refused(4)
+    for name in question.names:
+        plan.finished(name, now)
+        plan.discard(name)
+        plan.add(name, now + 5.0)
+    assert plan.take(now + 5.0) is None
+    assert set(question.names) == set(ask(plan, now + 200.0).names)

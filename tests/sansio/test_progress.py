@@ -222,3 +222,12 @@ def test_a_generation_has_ended_with_its_video_or_its_failure(
 ) -> None:
     """Nothing more will happen to it."""
     assert ended == has_ended(generation)
+
+
+def test_s11_the_grace_for_a_video_begins_anew_after_the_same_words_again() -> None:
+    """Also where the answers between are the very same as before."""
+    progress = Progress("g-1", POLICY, DREAMING)
+    progress.seen(VIDEOLESS, 10)
+    progress.repeated()
+    progress.seen(VIDEOLESS, 80)
+    assert progress.ending is None

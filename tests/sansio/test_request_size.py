@@ -75,17 +75,53 @@ def test_one_id_or_none_says_nothing_about_a_size(nothing: int) -> None:
 def test_s19_an_answer_that_ends_at_the_same_place_twice_is_all_there_is() -> None:
     """A service that answers the first ten alone is asked for ten."""
     size = RequestSize(20)
-    size.answered(NAMES, NAMES[:10])
+    size.answered(NAMES, NAMES[:10], NAMES[10:])
     assert 20 == size.most
-    size.answered(NAMES[::-1], NAMES[10:])
+    size.answered(NAMES[::-1], NAMES[10:], NAMES[:10])
     assert 10 == size.most
+
+
+def test_h17_new_ids_that_are_not_found_yet_teach_nothing() -> None:
+    """Old ones come first in a question, and what was just created takes a while to be found."""
+    size = RequestSize(20)
+    for _ in range(50):
+        size.answered(NAMES, NAMES[:3])
+    assert 20 == size.most
+
+
+def test_what_was_learned_in_an_outage_is_tried_again_ever_more_rarely() -> None:
+    """After two hundred full answers twice as many are asked for, up to what is allowed."""
+    size = RequestSize(20)
+    size.refused(20)
+    for wanted in (199, 1):
+        assert 10 == size.most
+        for _ in range(wanted):
+            size.answered(NAMES[:10], NAMES[:10])
+    assert 20 == size.most
+    size.refused(20)
+    for _ in range(399):
+        size.answered(NAMES[:10], NAMES[:10])
+    assert 10 == size.most
+    size.answered(NAMES[:10], NAMES[:10])
+    assert 20 == size.most
+
+
+def test_a_doubt_is_cleared_by_an_answer_to_as_many() -> None:
+    """Even where fewer wait than a request may hold."""
+    size = RequestSize(20)
+    size.doubted(6)
+    size.answered(NAMES[:6], NAMES[:6])
+    size.doubted(6)
+    assert 20 == size.most
+    size.doubted(6)
+    assert 3 == size.most
 
 
 def test_s19_answers_that_end_at_different_places_teach_nothing() -> None:
     """Those that are missing were missing by themselves."""
     size = RequestSize(20)
     for held in (10, 11, 10, 12):
-        size.answered(NAMES, NAMES[:held])
+        size.answered(NAMES, NAMES[:held], NAMES[held:])
     assert 20 == size.most
 
 
