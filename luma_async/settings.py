@@ -175,7 +175,8 @@ class PollPolicy:
             halves the requests and doubles the delay. It rises by itself while the service asks
             for fewer requests.
         min_interval: The shortest time between two questions for one id, in seconds. Only who
-            asks for states with `LumaClient.get_many` is not held up by it.
+            asks for states with `LumaClient.get_many` is not held up by it, and the search for
+            an id that spoils requests for others.
         max_interval: The longest, in seconds, while the service is well: a guard against what
             was learned from a few, or from a service that has changed.
         expected_seconds: What a generation is expected to take before any has been seen to
@@ -212,7 +213,8 @@ class PollPolicy:
         """Return the policy for a service whose time passes so many times as fast.
 
         That is for an emulator: ``PollPolicy().at_speed(60)`` suits
-        ``Emulator(time_scale=60)``, where a minute passes in a second.
+        ``Emulator(time_scale=60)``, where a minute passes in a second. The worth of a request,
+        the intervals and what durations are expected or learned are divided; the graces stay.
 
         Raises:
             ConfigurationError: The factor is not above 0, or an interval becomes too short.

@@ -239,3 +239,12 @@ async def test_ten_thousand_come_and_go_while_requests_are_under_way() -> None:
     asked = len(service.asked)
     await anyio.sleep(600.0)
     assert asked == len(service.asked)
+
+
+async def test_what_was_ordered_and_never_waited_for_is_forgotten_in_the_end() -> None:
+    """A program that only ever creates does not grow for ever."""
+    service = Pretended(lambda name, now: pending(name))
+    tracks = service.tracker.tracks
+    for number in range(100_002):
+        tracks.ordered(pending(f"g-{number}"), "create")
+    assert 100_000 == len(tracks._ordered)
