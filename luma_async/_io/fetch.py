@@ -5,9 +5,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import anyio
 from attrs import define, field
 
+from luma_async._io import clock
 from luma_async._io.http import Http, Wire
 from luma_async._io.keyring import Keyring
 from luma_async._io.limits import Gate
@@ -55,7 +55,7 @@ class Fetcher:
                     failure = error
             delay = None
             if is_transient(failure):
-                delay = attempts.delay_after(failure, anyio.current_time())
+                delay = attempts.delay_after(failure, clock.now())
             if delay is None:
                 raise failure
             _LOG.info("%s %s is repeated in %.1f s", request.method, request.path, delay)
@@ -76,7 +76,7 @@ class Fetcher:
 
     def attempts(self) -> Attempts:
         """Begin to count the attempts of one call."""
-        return Attempts(self._policy, self.budget, anyio.current_time(), self._chance)
+        return Attempts(self._policy, self.budget, clock.now(), self._chance)
 
     async def _exchange(self, request: Request) -> Answer:
         self.budget.deposit()
@@ -86,4 +86,4 @@ class Fetcher:
         finally:
             for _ in range(wire.sent - 1):
                 # aiohttp sent it again by itself; that counts as well.
-                self.budget.withdraw(anyio.current_time())
+                self.budget.withdraw(clock.now())

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 from attrs import define, field
 
+from luma_async._io import clock
 from luma_async.errors import ClientStateError
 from luma_async.settings import Limits
 
@@ -59,19 +60,19 @@ class Gate:
         pace = 1 / self._limits.requests_per_second
         started = False
         while not started:
-            await self.pause(lane.not_before - anyio.current_time())
+            await self.pause(lane.not_before - clock.now())
             # A lock lets them through in the order in which they came, and a start is claimed
             # only when it is made, so that one who gives up takes nobody's place.
             async with self._turnstile:
-                await self.pause(self._next_start - anyio.current_time())
-                now = anyio.current_time()
+                await self.pause(self._next_start - clock.now())
+                now = clock.now()
                 # The lane may have been held meanwhile, by a request that started earlier.
                 started = lane.not_before <= now
                 self._next_start = max(now, self._next_start) + (pace if started else 0.0)
 
     def hold(self, lane: Lane, seconds: float) -> None:
         """Let no request of this lane start for so long: one was told to come back later."""
-        lane.not_before = max(lane.not_before, anyio.current_time() + seconds)
+        lane.not_before = max(lane.not_before, clock.now() + seconds)
 
     async def pause(self, seconds: float) -> None:
         """Sleep, unless the client is closed.

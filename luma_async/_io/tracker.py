@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from types import MappingProxyType
 
-import anyio
 from attrs import define, field
 
+from luma_async._io import clock
 from luma_async._io.limits import Gate
 from luma_async._io.listeners import Listener, News
 from luma_async._io.tracks import Tracks
@@ -77,7 +77,7 @@ class Tracker:
         if self._closed:
             listener.fail(_closed())
         else:
-            self.tracks.join(listener, known, anyio.current_time())
+            self.tracks.join(listener, known, clock.now())
             self._arm()
 
     def leave(self, listener: Listener) -> None:
@@ -98,7 +98,7 @@ class Tracker:
 
     def _arm(self) -> None:
         """Set the timer for the next request, unless one is about to choose its ids anyway."""
-        due = self.cadence.next_request(anyio.current_time())
+        due = self.cadence.next_request(clock.now())
         busy = len(self._requests) >= self._limits.concurrent_requests
         if due is None or busy or self._closed or self._chooser is not None:
             return
@@ -138,7 +138,7 @@ class Tracker:
         async with self._gate.turn(self._gate.free):
             # Chosen only now that the request can go out, so that all who came while it waited
             # for its turn are in it.
-            question = self.cadence.take(anyio.current_time())
+            question = self.cadence.take(clock.now())
             self._chooser = None
             self._arm()
             if question is None:
@@ -152,11 +152,11 @@ class Tracker:
                 self._failed(question, error)
             except BaseException:
                 # Cancelled by somebody, or a mistake of ours: they are to be asked for again.
-                self.cadence.failed(question, anyio.current_time(), Meaning.DOWN)
+                self.cadence.failed(question, clock.now(), Meaning.DOWN)
                 raise
 
     def _answered(self, question: Question, states: States) -> None:
-        now = anyio.current_time()
+        now = clock.now()
         self.tracks.take_in(states, question.asked_at)
         found = {generation.id for generation in states.generations}
         _LOG.debug("asked for %d ids, %d answered", len(question.names), len(found))
@@ -172,7 +172,7 @@ class Tracker:
             self.tracks.missed(absent, now, alone=len(question.names) == 1)
 
     def _failed(self, question: Question, error: LumaError) -> None:
-        now = anyio.current_time()
+        now = clock.now()
         status = error.status if isinstance(error, APIError) else None
         blamed = self.cadence.failed(
             question,

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-import anyio
 from attrs import define, evolve, field, frozen
 
+from luma_async._io import clock
 from luma_async._io.listeners import Listener, Look, News, own
 from luma_async._sansio.cadence import Cadence
 from luma_async._sansio.experience import Kind
@@ -63,7 +63,7 @@ class Tracks:
 
     def ordered(self, generation: Generation, kind: Kind, *, age: float = 0.0) -> None:
         """Remember when a generation began, so that its age is known once somebody waits for it."""
-        began = anyio.current_time() - age
+        began = clock.now() - age
         estimate = generation.estimate_wait_seconds
         self._ordered[generation.id] = Beginning(kind, began, estimate)
         if len(self._ordered) > _MOST_ORDERED:
@@ -93,7 +93,7 @@ class Tracks:
 
     def take_in(self, states: States, asked_at: float) -> None:
         """Let the waiting hear what the answer to a question says that was asked at a time."""
-        now = anyio.current_time()
+        now = clock.now()
         # Where an answer contradicts itself, the video counts.
         for generation in sorted(states.generations, key=lambda one: not one.is_completed):
             track = self._tracks.get(generation.id)
@@ -123,7 +123,7 @@ class Tracks:
 
         Who waits is not told: a wait outlasts failures.
         """
-        now = anyio.current_time()
+        now = clock.now()
         for name in names:
             track = self._tracks.get(name)
             if track is not None and track.looks:
@@ -222,7 +222,7 @@ class Tracks:
                 listener.tell(news)
 
     def _news(self, generation: Generation) -> News:
-        left = self._cadence.seconds_left(generation.id, anyio.current_time())
+        left = self._cadence.seconds_left(generation.id, clock.now())
         return News(generation.id, evolve(generation, seconds_left=left))
 
     def _missed(self, name: str, now: float, *, alone: bool) -> None:

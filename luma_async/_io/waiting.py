@@ -6,6 +6,7 @@ from typing import Self
 
 import anyio
 
+from luma_async._io import clock
 from luma_async._io.listeners import Listener, News
 from luma_async._io.tracker import Tracker
 from luma_async._sansio.progress import has_ended
@@ -34,7 +35,7 @@ class _Wait:
                 self._listener.settle(News(one.id, one))
 
     def __enter__(self) -> Self:
-        self._deadline = anyio.current_time() + self._timeout
+        self._deadline = clock.now() + self._timeout
         self._tracker.join(self._listener, self._known)
         return self
 
