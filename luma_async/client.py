@@ -18,12 +18,14 @@ from luma_async._io.cdn import check_session
 from luma_async._io.engine import Engine, Options
 from luma_async._io.fanout import FanOut, Orders
 from luma_async._io.keyring import Keyring, KeySource
+from luma_async._io.search import search
+from luma_async._io.submit import Recorder
 from luma_async._sansio import addresses, requests
 from luma_async._sansio.progress import has_ended
 from luma_async._sansio.purse import Purse
 from luma_async._sansio.responses import read_summaries, read_upload
-from luma_async._sansio.secret import key_from_environment
-from luma_async.errors import ClientStateError
+from luma_async._sansio.secret import Account, key_from_environment
+from luma_async.errors import ClientStateError, SubmissionUnknownError
 from luma_async.models import (
     AspectRatio,
     Generation,
@@ -188,6 +190,37 @@ class LumaClient:
             image_end_url=image_end_url,
         )
         return await self._open_engine().submit(order)
+
+    async def submit(self, order: Order, *, recorder: Recorder | None = None) -> Generation:
+        """Order what a value says: what `create` and `extend` do, for an `Order`.
+
+        Args:
+            order: What to order.
+            recorder: Keeps a record of the payment: of the intent before the first byte leaves,
+                and of the outcome before anybody else hears of it, whatever becomes of the caller.
+                What is recorded is not in `unclaimed`.
+        """
+        requests.check_kinds(order=(order, Order))
+        return await self._open_engine().submit(order, recorder)
+
+    async def reconcile(self, error: SubmissionUnknownError, *, settle: float = 60.0) -> Generation:
+        """Look for an order whose outcome is unknown in the account's list. Free.
+
+        It is found where there is no doubt: exactly one generation of its prompt is there that
+        was made while it was on its way and is not known to be another's; and the list shows what
+        this client has ordered before, each with its prompt. So a client that was never given a
+        generation can tell nothing.
+
+        Args:
+            error: What `create`, `extend` or `submit` raised.
+            settle: The seconds from the order on that the list is given to show it.
+
+        Raises:
+            SubmissionUnknownError: The same error again, with a note that says what is in doubt.
+            LumaError: The service could not be asked.
+        """
+        requests.check_kinds(error=(error, SubmissionUnknownError))
+        return await search(self._open_engine(), error, requests.check_timeout(settle))
 
     async def extend(
         self,
@@ -406,6 +439,10 @@ class LumaClient:
         and its generation, or a `SubmissionUnknownError`. The client keeps them for its life.
         """
         return tuple(self._engine.submitter.unclaimed) if self._engine is not None else ()
+
+    async def account(self) -> Account:
+        """Return what tells the account from others without its key, for records of payments."""
+        return await self._open_engine().account()
 
     @property
     def polling(self) -> PollPolicy:

@@ -14,7 +14,7 @@ TOKENS_PER_USD = 2_000_000
 _MUCH = 1e15
 
 
-def _number(
+def number(
     *, least: float, most: float = _MUCH, whole: bool = False, optional: bool = False
 ) -> Callable[[Any, "Attribute[Any]", Any], None]:
     """Make a validator of a finite number within bounds; `bool` and text are no numbers."""
@@ -44,9 +44,9 @@ class Limits:
             is only for a service known to take it.
     """
 
-    concurrent_requests: int = field(default=8, validator=_number(least=1, most=1000, whole=True))
-    requests_per_second: float = field(default=10.0, validator=_number(least=0.01, most=10_000))
-    ids_per_request: int = field(default=20, validator=_number(least=1, most=1000, whole=True))
+    concurrent_requests: int = field(default=8, validator=number(least=1, most=1000, whole=True))
+    requests_per_second: float = field(default=10.0, validator=number(least=0.01, most=10_000))
+    ids_per_request: int = field(default=20, validator=number(least=1, most=1000, whole=True))
 
 
 @frozen(kw_only=True)
@@ -63,10 +63,10 @@ class Timeouts:
             off and resumed. There is no limit to a download as a whole.
     """
 
-    connect: float = field(default=10.0, validator=_number(least=0.001))
-    free: float = field(default=15.0, validator=_number(least=0.001))
-    paid: float = field(default=60.0, validator=_number(least=0.001))
-    stall: float = field(default=30.0, validator=_number(least=0.001))
+    connect: float = field(default=10.0, validator=number(least=0.001))
+    free: float = field(default=15.0, validator=number(least=0.001))
+    paid: float = field(default=60.0, validator=number(least=0.001))
+    stall: float = field(default=30.0, validator=number(least=0.001))
 
 
 @frozen(kw_only=True)
@@ -94,12 +94,12 @@ class RetryPolicy:
         budget_floor: Repetitions a minute that are allowed regardless.
     """
 
-    attempts: int = field(default=4, validator=_number(least=1, most=100, whole=True))
-    first_delay: float = field(default=0.5, validator=_number(least=0.0))
-    max_delay: float = field(default=20.0, validator=_number(least=0.0))
-    deadline: float = field(default=120.0, validator=_number(least=0.0))
-    budget_ratio: float = field(default=0.1, validator=_number(least=0.0, most=1.0))
-    budget_floor: int = field(default=10, validator=_number(least=0, whole=True))
+    attempts: int = field(default=4, validator=number(least=1, most=100, whole=True))
+    first_delay: float = field(default=0.5, validator=number(least=0.0))
+    max_delay: float = field(default=20.0, validator=number(least=0.0))
+    deadline: float = field(default=120.0, validator=number(least=0.0))
+    budget_ratio: float = field(default=0.1, validator=number(least=0.0, most=1.0))
+    budget_floor: int = field(default=10, validator=number(least=0, whole=True))
 
 
 Evidence = tuple[tuple[float, float], ...]
@@ -145,7 +145,7 @@ class Learned:
             ages in units of the estimate.
     """
 
-    unit_seconds: float = field(default=45.0, validator=_number(least=1e-4, most=1e6))
+    unit_seconds: float = field(default=45.0, validator=number(least=1e-4, most=1e6))
     create: Evidence = field(default=(), converter=_evidence, validator=_is_evidence)
     extend: Evidence = field(default=(), converter=_evidence, validator=_is_evidence)
     estimated: Evidence = field(default=(), converter=_evidence, validator=_is_evidence)
@@ -192,14 +192,14 @@ class PollPolicy:
         learned: What a client has learned, to go on from; None begins anew.
     """
 
-    request_worth: float = field(default=0.5, validator=_number(least=1e-6))
-    min_interval: float = field(default=0.5, validator=_number(least=1e-4))
-    max_interval: float = field(default=60.0, validator=_number(least=1e-4))
-    expected_seconds: float = field(default=45.0, validator=_number(least=1e-4, most=1e6))
-    jitter: float = field(default=0.1, validator=_number(least=0.0, most=0.5))
-    missing_grace: float = field(default=120.0, validator=_number(least=0.0))
-    missing_answers: int = field(default=5, validator=_number(least=1, whole=True))
-    video_grace: float = field(default=60.0, validator=_number(least=0.0))
+    request_worth: float = field(default=0.5, validator=number(least=1e-6))
+    min_interval: float = field(default=0.5, validator=number(least=1e-4))
+    max_interval: float = field(default=60.0, validator=number(least=1e-4))
+    expected_seconds: float = field(default=45.0, validator=number(least=1e-4, most=1e6))
+    jitter: float = field(default=0.1, validator=number(least=0.0, most=0.5))
+    missing_grace: float = field(default=120.0, validator=number(least=0.0))
+    missing_answers: int = field(default=5, validator=number(least=1, whole=True))
+    video_grace: float = field(default=60.0, validator=number(least=0.0))
     learned: Learned | None = field(default=None, validator=_is_learned, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -265,5 +265,5 @@ class Budget:
         per_create: What the service takes for one create or extend, in tokens.
     """
 
-    tokens: int | None = field(default=None, validator=_number(least=0, whole=True, optional=True))
-    per_create: int = field(default=500_000, validator=_number(least=0, whole=True))
+    tokens: int | None = field(default=None, validator=number(least=0, whole=True, optional=True))
+    per_create: int = field(default=500_000, validator=number(least=0, whole=True))

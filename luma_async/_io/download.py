@@ -1,21 +1,20 @@
 """Fetches one video into a file, through broken transfers and expired addresses."""
 
-import asyncio
 import logging
 import random
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import aiohttp
 import anyio
 from attrs import define, field
 
+from luma_async._io import clock
 from luma_async._io.cdn import Cdn, TransferError
 from luma_async._io.limits import Gate
-from luma_async._io.outlast import outlast
+from luma_async._io.outlast import in_thread
 from luma_async._io.partial import PartialFile, strong
 from luma_async._sansio.retry import backoff
 from luma_async.errors import DownloadError, VideoExpiredError
@@ -29,9 +28,6 @@ _SLOWEST_BYTES_PER_SECOND = 1000
 # More would each hold a connection that they hardly use, and run out of files.
 _AT_ONCE = 32
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(\d{1,18})")
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @define(eq=False)
@@ -57,15 +53,15 @@ class Downloader:
         async with self._seats:
             part = PartialFile(target, generation.id, overwrite)
             try:
-                await _in_thread(part.open)
+                await in_thread(part.open)
                 await self._fill(part, generation)
-                await _in_thread(part.publish)
+                await in_thread(part.publish)
             except DownloadError as error:
                 error.generation_id = generation.id
                 error.add_note(f"Generation {generation.id} is paid, and can be downloaded again.")
                 raise
             finally:
-                await _in_thread(part.close)
+                await in_thread(part.close)
         return target
 
     async def _fill(self, part: PartialFile, generation: Generation) -> None:
@@ -100,17 +96,17 @@ class Downloader:
                 await self._copy(part, response, total)
         if total is not None and part.size != total:
             raise TransferError(f"{part.size:,} of {total:,} bytes came")
-        if (problem := await _in_thread(part.check_structure)) is not None:
-            await _in_thread(part.restart, None)
+        if (problem := await in_thread(part.check_structure)) is not None:
+            await in_thread(part.restart, None)
             raise TransferError(f"what came is not the video: {problem}")
 
     async def _agree(self, part: PartialFile, response: aiohttp.ClientResponse) -> int | None:
         """Make the partial file fit what is coming; return the size of the whole, if known."""
         start, total = _extent(response)
         if start == 0 and not _is_encoded(response):
-            await _in_thread(part.restart, strong(response.headers.get("ETag")), total)
+            await in_thread(part.restart, strong(response.headers.get("ETag")), total)
         elif start != part.size or not _is_same(part, response, total) or _is_encoded(response):
-            await _in_thread(part.restart, None)
+            await in_thread(part.restart, None)
             raise TransferError("the video's host sent another part than was asked for")
         if (total or 0) > self._max_bytes:
             raise DownloadError(f"the video is larger than {self._max_bytes:,} bytes")
@@ -125,17 +121,17 @@ class Downloader:
             async for chunk in response.content.iter_any():
                 batch += chunk
                 if part.size + len(batch) > (self._max_bytes if total is None else total):
-                    await _in_thread(part.restart, None)
+                    await in_thread(part.restart, None)
                     raise DownloadError("the video's host sent more than it announced")
                 if len(batch) >= _BATCH_BYTES:
-                    await _in_thread(part.append, bytes(batch))
+                    await in_thread(part.append, bytes(batch))
                     batch.clear()
                 pace.note(len(chunk))
         except (aiohttp.ClientError, TimeoutError, TransferError):
             # What has come need not come again.
-            await _in_thread(part.append, bytes(batch))
+            await in_thread(part.append, bytes(batch))
             raise
-        await _in_thread(part.append, bytes(batch))
+        await in_thread(part.append, bytes(batch))
 
 
 @define(eq=False)
@@ -147,7 +143,7 @@ class _Pace:
     _came: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._end = anyio.current_time() + self._window
+        self._end = clock.now() + self._window
 
     def note(self, count: int) -> None:
         """Count bytes that came.
@@ -156,25 +152,12 @@ class _Pace:
             TransferError: Too few have come of late.
         """
         self._came += count
-        now = anyio.current_time()
+        now = clock.now()
         if now < self._end:
             return
         if self._came < self._window * _SLOWEST_BYTES_PER_SECOND:
             raise TransferError("the transfer is too slow")
         self._end, self._came = now + self._window, 0
-
-
-async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do blocking work in a thread, to its end even where the caller is cancelled meanwhile.
-
-    If the caller left, the thread would go on at a file that is being closed.
-    """
-    future = asyncio.get_running_loop().run_in_executor(None, partial(work, *args, **kwargs))
-    cancellation = await outlast(future)
-    if cancellation is None:
-        return future.result()
-    future.exception()  # or asyncio would report that nobody looked at it
-    raise cancellation
 
 
 def _address(generation: Generation) -> str:

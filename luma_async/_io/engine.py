@@ -3,9 +3,9 @@
 import asyncio
 
 import aiohttp
-import anyio
 from attrs import define, evolve, field
 
+from luma_async._io import clock
 from luma_async._io.cdn import Cdn
 from luma_async._io.download import Downloader
 from luma_async._io.fetch import Fetcher
@@ -14,13 +14,14 @@ from luma_async._io.keyring import Keyring
 from luma_async._io.limits import Gate
 from luma_async._io.listeners import Look
 from luma_async._io.outlast import outlast
-from luma_async._io.submit import Submitter
+from luma_async._io.submit import Recorder, Submitter
 from luma_async._io.tracker import Tracker
 from luma_async._io.waiting import wait_for_one
 from luma_async._sansio import requests
 from luma_async._sansio.experience import Kind
 from luma_async._sansio.purse import Purse
 from luma_async._sansio.responses import States, find_state
+from luma_async._sansio.secret import Account
 from luma_async.errors import GenerationFailedError, NotFoundError, WaitTimeoutError
 from luma_async.models import Generation, Order, Outcome, Statistics
 from luma_async.settings import Limits, PollPolicy, RetryPolicy, Timeouts
@@ -75,17 +76,26 @@ class Engine:
         self.http.open()
         self.cdn.open()
 
-    async def submit(self, order: Order) -> Generation:
+    async def submit(self, order: Order, recorder: Recorder | None = None) -> Generation:
         """Pay for an order, and remember when it began."""
-        generation = await self.submitter.submit(order)
+        generation = await self.submitter.submit(order, recorder)
         kind: Kind = "create" if order.extends is None else "extend"
         self.tracker.tracks.ordered(generation, kind)
         return generation
 
+    @property
+    def paid_timeout(self) -> float:
+        """The seconds that a paid request may take."""
+        return self._options.timeouts.paid
+
+    async def account(self) -> Account:
+        """Return what tells this account from others."""
+        return Account(await self._options.keyring.key(), self._options.base_url)
+
     async def get(self, name: str) -> Generation:
         """Ask for one generation now."""
         request = requests.get([name])
-        asked_at = anyio.current_time()
+        asked_at = clock.now()
         self.fetcher.ids_asked += 1
         generation = await self.fetcher.fetch(request, lambda answer: find_state(answer, name))
         self.tracker.tracks.take_in(States(generations=[generation]), asked_at)

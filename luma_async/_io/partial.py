@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 from attrs import define, field
 
+from luma_async._io.crash_point import crash_point
+from luma_async._io.file_lock import lock
 from luma_async.errors import DownloadError
 
 _OPEN_PART = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -21,22 +23,6 @@ _OPEN_NOTE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOC
 _LONGEST_NOTE = 64 * 1024
 _MOST_BOXES = 100_000
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
-
-if sys.platform == "win32":
-
-    def _lock(descriptor: int) -> None:
-        """Do nothing: what another has open cannot be renamed there, which protects it as well."""
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        """Keep others off; the lock ends with the file or the process.
-
-        Raises:
-            BlockingIOError: Somebody else has it.
-        """
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @define(eq=False)
@@ -84,7 +70,7 @@ class PartialFile:
         if not stat.S_ISREG(opened.st_mode):
             raise DownloadError(f"{self._part} exists and is no ordinary file")
         try:
-            _lock(self._file.fileno())
+            lock(self._file.fileno())
             # Before the lock was ours, the file may have been finished or removed by another.
             is_ours = os.path.samestat(opened, self._part.lstat())
         except (BlockingIOError, FileNotFoundError):
@@ -151,38 +137,15 @@ class PartialFile:
     def check_structure(self) -> str | None:
         """Look whether this is a whole MP4 file; return what is wrong with it, or None.
 
-        The boxes of the top level (ISO/IEC 14496-12) have to begin with ``ftyp``, contain
-        ``moov``, and end where the file ends.
-
         Raises:
             DownloadError: The disk refuses.
         """
         try:
-            return self._problem()
+            problem = mp4_problem(self._file, self.size)
+            self._file.seek(self.size)
         except OSError as error:
             raise self._refusal(error) from None
-
-    def _problem(self) -> str | None:
-        position = 0
-        names: list[bytes] = []
-        while position < self.size and len(names) < _MOST_BOXES:
-            self._file.seek(position)
-            head = self._file.read(16)
-            length, name = int.from_bytes(head[:4], "big"), head[4:8]
-            if length == 1:
-                length = int.from_bytes(head[8:16], "big")
-            elif length == 0:
-                length = self.size - position
-            if len(head) < 8 or length < 8:
-                return "it is no MP4 file"
-            names.append(name)
-            position += length
-        self._file.seek(self.size)
-        if names[:1] != [b"ftyp"]:
-            return "it is no MP4 file"
-        if position != self.size or b"moov" not in names:
-            return "the MP4 file is not complete"
-        return None
+        return problem
 
     def publish(self) -> None:
         """Make the file durable, and only then give it its name.
@@ -190,6 +153,7 @@ class PartialFile:
         Raises:
             DownloadError: The disk refuses, or the target has appeared meanwhile.
         """
+        crash_point("video: before fsync")
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -197,6 +161,7 @@ class PartialFile:
             self.etag = None
             raise self._refusal(error) from None
         _check_target(self.target, overwrite=self._overwrite)
+        crash_point("video: before rename")
         if sys.platform == "win32":
             # An open file cannot be renamed over there.
             self._file.close()
@@ -205,9 +170,10 @@ class PartialFile:
         except OSError as error:
             raise self._refusal(error) from None
         self._published = True
+        crash_point("video: after rename")
         with suppress(OSError):
             self._note.unlink(missing_ok=True)
-        _sync_folder(self.target.parent)
+        sync_folder(self.target.parent)
 
     def close(self) -> None:
         """Close the file, if it was opened; what cannot be resumed is removed."""
@@ -222,6 +188,33 @@ class PartialFile:
 
     def _refusal(self, error: OSError) -> DownloadError:
         return DownloadError(f"cannot write {self.target}: {error.strerror or error}")
+
+
+def mp4_problem(file: BinaryIO, size: int) -> str | None:
+    """Say what keeps a file from being a whole MP4 file; None if nothing does.
+
+    The boxes of the top level (ISO/IEC 14496-12) have to begin with ``ftyp``, contain ``moov``,
+    and end where the file ends.
+    """
+    position = 0
+    names: list[bytes] = []
+    while position < size and len(names) < _MOST_BOXES:
+        file.seek(position)
+        head = file.read(16)
+        length, name = int.from_bytes(head[:4], "big"), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        elif length == 0:
+            length = size - position
+        if len(head) < 8 or length < 8:
+            return "it is no MP4 file"
+        names.append(name)
+        position += length
+    if names[:1] != [b"ftyp"]:
+        return "it is no MP4 file"
+    if position != size or b"moov" not in names:
+        return "the MP4 file is not complete"
+    return None
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:
@@ -253,8 +246,8 @@ def _read(note: Path) -> bytes:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
-    # The new name is durable only once the folder is; not every system can do that.
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can do that."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -3,17 +3,21 @@
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
 
-import anyio
 from attrs import define, field
 
+from luma_async._io import clock
 from luma_async._io.http import Http, Wire
 from luma_async._io.keyring import Keyring
 from luma_async._io.limits import Gate
-from luma_async._io.outlast import outlast
+from luma_async._io.outlast import outlast, see_through
 from luma_async._sansio import requests
+from luma_async._sansio.ledger import Record
 from luma_async._sansio.purse import Purse, Reservation
 from luma_async._sansio.requests import Request
 from luma_async._sansio.retry import Attempts, RetryBudget
@@ -29,6 +33,7 @@ from luma_async._sansio.submission import (
 )
 from luma_async.errors import (
     ConnectError,
+    LumaError,
     RequestError,
     ResponseFormatError,
     SubmissionUnknownError,
@@ -37,6 +42,37 @@ from luma_async.models import Generation, Order, Outcome
 from luma_async.settings import RetryPolicy
 
 _LOG = logging.getLogger("luma_async")
+_MOST_RECEIPTS = 1000
+
+
+class Recorder(Protocol):
+    """Keeps a record of one order, so that a payment outlives the program.
+
+    A record that is durable before a paid request leaves, and that learns how it ended before
+    anybody else does, makes sure of what a process that died has spent. `luma_async.batch` has one.
+    """
+
+    async def sending(self) -> None:
+        """Record that the order is about to be sent; when this raises, it is not."""
+
+    async def sent(self, result: Generation | LumaError) -> None:
+        """Record how that ended; called once for each `sending` that returned.
+
+        A `Generation` is paid; a `SubmissionUnknownError` says that it may be; with any other error
+        nothing was paid, and the order may be sent once more, after another `sending`.
+        """
+
+
+@define(eq=False)
+class Sending:
+    """One attempt to have an order accepted."""
+
+    order: Order
+    request: Request
+    key: Secret
+    sent_at: datetime
+    recorder: Recorder | None
+    wire: Wire = field(factory=partial(Wire, once=True), init=False)
 
 
 @define(eq=False)
@@ -47,6 +83,7 @@ class Submitter:
         purse: What was spent, and what may be.
         unclaimed: The outcomes of paid requests whose caller was cancelled before it could take
             them: videos that are paid, or may be.
+        receipts: The orders that were accepted lately, by which a list of the account is judged.
     """
 
     _http: Http
@@ -57,9 +94,10 @@ class Submitter:
     purse: Purse
     _chance: Callable[[], float] = random.random
     unclaimed: list[Outcome] = field(factory=list, init=False)
+    receipts: deque[Record] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
     _under_way: set["asyncio.Task[Ending]"] = field(factory=set, init=False)
 
-    async def submit(self, order: Order) -> Generation:
+    async def submit(self, order: Order, recorder: Recorder | None = None) -> Generation:
         """Send an order, and again only where it is proven that it was not accepted.
 
         Raises:
@@ -78,13 +116,29 @@ class Submitter:
                     # The time spent in the queue is not held against an order.
                     attempts = attempts or self._attempts()
                     sent_at = datetime.now(UTC)
-                    ending = await self._send(order, request, key, reservation)
+                    sending = Sending(order, request, key, sent_at, recorder)
+                    ending = await self._send(sending, reservation)
                 match ending:
                     case Accepted(generation):
+                        self.note_receipt(order, generation.id)
                         return generation
                     case Unknown():
                         raise _unknown(order, ending, sent_at)
                 await self._pause_or_raise(ending, attempts)
+
+    def note_receipt(self, order: Order, name: str, *, adopted: bool = False) -> None:
+        """Remember which generation an order became."""
+        self.receipts.append(
+            Record(
+                order_id=name,
+                number=0,
+                order=order,
+                state="submitted",
+                generation_id=name,
+                adopted=adopted,
+                submitted_at=datetime.now(UTC),
+            )
+        )
 
     async def drain(self) -> None:
         """Wait for the paid requests under way; each ends by its own time limit."""
@@ -92,13 +146,13 @@ class Submitter:
             await asyncio.wait(self._under_way)
 
     def _attempts(self) -> Attempts:
-        now = anyio.current_time()
+        now = clock.now()
         return Attempts(self._policy, self._budget, now, self._chance, outlasts_limits=True)
 
     async def _pause_or_raise(self, ending: Rejected | NotSent, attempts: Attempts) -> None:
         delay = None
         if ending.repeatable:
-            delay = attempts.delay_after(ending.error, anyio.current_time())
+            delay = attempts.delay_after(ending.error, clock.now())
         if delay is None:
             raise ending.error
         if isinstance(ending, Rejected):
@@ -107,9 +161,7 @@ class Submitter:
         else:
             await self._gate.pause(delay)
 
-    async def _send(
-        self, order: Order, request: Request, key: Secret, reservation: Reservation
-    ) -> Ending:
+    async def _send(self, sending: Sending, reservation: Reservation) -> Ending:
         """Send an order once, and learn how that ends even if the caller is cancelled meanwhile.
 
         The exchange is a task of its own, as a cancelled coroutine cannot go on. Before a byte
@@ -117,49 +169,65 @@ class Submitter:
         so that the caller's cancellation is held back until it is there, at most for
         `Timeouts.paid`.
         """
-        wire = Wire(once=True)
-        sent_at = datetime.now(UTC)
         task = asyncio.create_task(
-            self._exchange(request, key, wire), name=f"luma_async {request.route}"
+            self._carry_out(sending, reservation), name=f"luma_async {sending.request.route}"
         )
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError as cancellation:
-            if not wire.sent:
+            if not sending.wire.sent:
                 task.cancel()
             await outlast(task)
-            # Without a result nothing was sent.
-            if not task.cancelled() and task.exception() is None:
-                _book(task.result(), reservation)
-                self._disclose_ending(order, task.result(), sent_at, cancellation)
+            # Without a result nothing was sent; and what was recorded is hidden from nobody.
+            if not task.cancelled() and task.exception() is None and sending.recorder is None:
+                self._disclose_ending(sending, task.result(), cancellation)
             raise
-        _book(task.result(), reservation)
         return task.result()
 
-    def _disclose_ending(
-        self, order: Order, ending: Ending, sent_at: datetime, cancellation: BaseException
-    ) -> None:
-        match ending:
-            case Accepted(generation):
-                self.disclose(Outcome(order=order, generation=generation), cancellation)
-            case Unknown():
-                error = _unknown(order, ending, sent_at)
-                self.disclose(Outcome(order=order, error=error), cancellation)
+    async def _carry_out(self, sending: Sending, reservation: Reservation) -> Ending:
+        """Record an order, send it, and record how that ended."""
+        if sending.recorder is None:
+            ending = await self._exchange(sending)
+            _book(ending, reservation)
+            return ending
+        try:
+            await sending.recorder.sending()
+            ending = await self._exchange(sending)
+        except asyncio.CancelledError:
+            ending = _cancelled_in_time()
+        _book(ending, reservation)
+        try:
+            await see_through(sending.recorder.sent(_result(sending, ending)))
+        except Exception:
+            self._disclose_ending(sending, ending)
+            raise
+        return ending
 
-    async def _exchange(self, request: Request, key: Secret, wire: Wire) -> Ending:
+    def _disclose_ending(
+        self, sending: Sending, ending: Ending, cancellation: BaseException | None = None
+    ) -> None:
+        match _result(sending, ending):
+            case Generation() as generation:
+                self.disclose(Outcome(order=sending.order, generation=generation), cancellation)
+            case SubmissionUnknownError() as error:
+                self.disclose(Outcome(order=sending.order, error=error), cancellation)
+
+    async def _exchange(self, sending: Sending) -> Ending:
         self._budget.deposit()
         try:
-            return judge_answer(await self._http.exchange(request, key, wire))
+            return judge_answer(
+                await self._http.exchange(sending.request, sending.key, sending.wire)
+            )
         except RequestError as error:
             return judge_failure(error)
         except ResponseFormatError as error:
             return Unknown(str(error), error.status)
         except asyncio.CancelledError:
-            if wire.sent:
+            if sending.wire.sent:
                 return Unknown("the program ended before the answer came")
-            return NotSent(ConnectError("cancelled before anything was sent", retryable=False))
+            return _cancelled_in_time()
 
     def disclose(self, outcome: Outcome, cancellation: BaseException | None = None) -> None:
         """Tell of a payment whose caller is no longer there to take what it brought."""
@@ -178,6 +246,19 @@ class Submitter:
 def _book(ending: Ending, reservation: Reservation) -> None:
     if isinstance(ending, (Accepted, Unknown)):
         reservation.spend()
+
+
+def _result(sending: Sending, ending: Ending) -> Generation | LumaError:
+    match ending:
+        case Accepted(generation):
+            return generation
+        case Unknown():
+            return _unknown(sending.order, ending, sending.sent_at)
+    return ending.error
+
+
+def _cancelled_in_time() -> NotSent:
+    return NotSent(ConnectError("cancelled before anything was sent", retryable=False))
 
 
 def _unknown(order: Order, ending: Unknown, sent_at: datetime) -> SubmissionUnknownError:

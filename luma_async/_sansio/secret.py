@@ -1,8 +1,12 @@
 """The API key, wrapped so that it is shown nowhere."""
 
+import hashlib
+import hmac
 import os
 from collections.abc import Mapping
 from typing import Any
+
+from attrs import frozen
 
 from luma_async.errors import ConfigurationError
 
@@ -57,6 +61,22 @@ class Secret:
     @property
     def _is_secret(self) -> bool:
         return len(self._value) >= _SHORTEST_SECRET
+
+
+@frozen
+class Account:
+    """An account at a service, which can be recognized without keeping its key."""
+
+    _key: Secret
+    _base_url: str
+
+    def mark(self, salt: bytes) -> str:
+        """Return what this account alone has with this salt, and what tells nothing of the key.
+
+        It is an HMAC (RFC 2104) with SHA-256 of the address of the service and the key.
+        """
+        text = f"{self._base_url}\n{self._key.reveal()}".encode()
+        return hmac.new(salt, text, hashlib.sha256).hexdigest()
 
 
 def key_from_environment(environment: Mapping[str, str] = os.environ) -> str:

@@ -1,0 +1,253 @@
+"""The ledger of a batch in an SQLite file, in a thread of its own."""
+
+import hmac
+import logging
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from luma_async._io.crash_point import crash_point
+from luma_async._io.outlast import in_executor
+from luma_async._io.ownership import Ownership
+from luma_async._io.partial import sync_folder
+from luma_async._io.sqlite_book import SqliteBook, now
+from luma_async._sansio.ledger import Book, Record
+from luma_async.errors import LedgerError
+
+_LOG = logging.getLogger("luma_async")
+T = TypeVar("T")
+
+APPLICATION_ID = 0x4C554D41
+"""``LUMA``; `file` and SQLite itself show it."""
+
+VERSION = 1
+_BUSY_SECONDS = 5.0
+_HEADER_BYTES = 100
+
+
+class SqliteLedger:
+    """A ledger in a file of this machine, owned by one process at a time.
+
+    Each change is on the disk before it is told of: ``synchronous=FULL``, in WAL mode. All of it
+    happens in one thread of its own, so that a receipt never waits behind downloads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="luma_async ledger")
+        self._ownership: Ownership = Ownership(path)
+        self._connection: sqlite3.Connection | None = None
+        self._process = os.getpid()
+
+    async def open(self, account: Callable[[bytes], str], *, rebind: bool = False) -> None:
+        """Open the file, or make it.
+
+        Args:
+            account: Makes of a salt what tells the account from others.
+            rebind: Whether the file may go over to another key; only for the same account.
+
+        Raises:
+            LedgerError: It is in use, damaged, newer than this package, of another account, or
+                cannot be written. The file was not changed.
+        """
+        try:
+            await self._call(partial(self._open, account, rebind))
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+
+    async def transact(self, work: Callable[[Book], T], *, name: str) -> T:
+        """Do some work on the book, wholly or not at all; return when it is durable."""
+        return await self._call(partial(self._transact, work, name))
+
+    async def close(self) -> None:
+        """Bring everything into the one file, and give it up; closing again does nothing."""
+        try:
+            await self._call(self._close)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        if os.getpid() != self._process:
+            raise LedgerError("a forked process cannot use the ledger that its parent has opened")
+        return await in_executor(self._thread, work)
+
+    def _open(self, account: Callable[[bytes], str], rebind: bool) -> None:
+        try:
+            self._ownership.take()
+            self._open_file(account, rebind=rebind)
+        except (sqlite3.Error, OSError) as error:
+            self._release()
+            raise LedgerError(f"{self._path}: cannot be opened: {error}") from None
+        except BaseException:
+            self._release()
+            raise
+
+    def _open_file(self, account: Callable[[bytes], str], *, rebind: bool) -> None:
+        if not self._path.exists():
+            self._ownership.check(0, closed=True)
+            _create(self._path, account)
+        inspect_file(self._path)
+        connection = self._connection = _connect(self._path)
+        facts = dict(connection.execute("SELECT name, value FROM ledger"))
+        self._ownership.check(_changes(connection), closed=facts["closed"] == "yes")
+        ours = account(bytes.fromhex(facts["salt"]))
+        if not rebind and not hmac.compare_digest(ours, facts["account"]):
+            raise LedgerError(
+                f"{self._path}: it belongs to another key or another service. If the key is a new "
+                "one of the same account, say so (rebind)"
+            )
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            _set_facts(connection, account=ours, closed="no")
+
+    def _transact(self, work: Callable[[Book], T], name: str) -> T:
+        connection = self._connection
+        if connection is None:
+            raise LedgerError(f"{self._path}: the ledger is closed")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(SqliteBook(connection))
+                changes = _changes(connection)
+                crash_point(f"{name}: before commit")
+                connection.execute("COMMIT")
+            except BaseException:
+                # Some errors have ended the transaction by themselves.
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            self._ownership.count(changes)
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(f"{self._path}: cannot note {name!r}: {error}") from None
+        crash_point(f"{name}: after commit")
+        return result
+
+    def _close(self) -> None:
+        try:
+            if self._connection is not None:
+                crash_point("close: before")
+                with self._connection:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    _set_facts(self._connection, closed="yes")
+        except sqlite3.Error as error:
+            # What is in the -wal file stays there for the next owner.
+            _LOG.warning("%s: not closed in an orderly way: %s", self._path, error)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        self._ownership.release()
+
+
+def inspect_file(path: Path) -> None:
+    """Look whether a file is a whole ledger of a version that is known, without touching it.
+
+    Raises:
+        LedgerError: It is not.
+        OSError: It cannot be read.
+        sqlite3.Error: It is damaged.
+    """
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    version, application = header[60:64], header[68:72]
+    if header[:16] != b"SQLite format 3\0" or int.from_bytes(application) != APPLICATION_ID:
+        raise LedgerError(
+            f"{path}: it is damaged, or no ledger of luma-async; it was left as it is"
+        )
+    if int.from_bytes(version) != VERSION:
+        raise LedgerError(
+            f"{path}: it is of version {int.from_bytes(version)}, and this package knows "
+            f"{VERSION}; install a newer luma-async. It was left as it is"
+        )
+    with closing(_connect_for_reading(path)) as connection:
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
+        if problems != ["ok"]:
+            raise LedgerError(f"{path}: it is damaged ({problems[0]}); it was left as it is")
+        SqliteBook(connection).records()
+
+
+def read_ledger(path: Path) -> list[Record]:
+    """Read the records of a ledger, whoever owns it, without changing it.
+
+    Raises:
+        LedgerError: There is none, or it is damaged.
+    """
+    try:
+        inspect_file(path)
+        with closing(_connect_for_reading(path)) as connection:
+            return SqliteBook(connection).records()
+    except FileNotFoundError:
+        raise LedgerError(f"{path}: there is no batch") from None
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerError(f"{path}: cannot be read: {error}") from None
+
+
+def _create(path: Path, account: Callable[[bytes], str]) -> None:
+    """Make a ledger under another name first, so that there is a whole one or none."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.executescript(
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; "
+            f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN; {_SCHEMA} COMMIT;"
+        )
+        salt = secrets.token_bytes(16)
+        _set_facts(connection, made_at=now(), salt=salt.hex(), account=account(salt), closed="yes")
+    crash_point("create: before rename")
+    new.rename(path)
+    sync_folder(path.parent)
+    crash_point("create: after rename")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _connect_for_reading(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
+    )
+
+
+def _changes(connection: sqlite3.Connection) -> int:
+    (number,) = connection.execute("SELECT ifnull(max(number), 0) FROM events").fetchone()
+    return int(number)
+
+
+def _set_facts(connection: sqlite3.Connection, **facts: str) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO ledger (name, value) VALUES (?, ?)", list(facts.items())
+    )
+
+
+_SCHEMA = resources.files("luma_async._io").joinpath("schema.sql").read_text("utf-8")

@@ -1,0 +1,419 @@
+"""What the record of a batch means: the life of an order, and what is left to do for it.
+
+::
+
+    planned ── submitting ── submitted ── completed ── downloading ── done
+       ^         │  │  └──── unknown         └── failed
+       └─────────┘  └─────── rejected
+
+``submitting`` is durable before the first byte of the request leaves, and the id of the generation
+before anybody sees it. So whatever moment a program dies at, each order is known to be unpaid, or
+known to be paid under an id, or one of the few that were under way: those become ``unknown``.
+
+The rules here are plain functions that work on a `Book`, within one transaction of whatever store
+keeps it.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Literal, Protocol
+
+from attrs import asdict, evolve, field, frozen
+
+from luma_async.errors import BudgetExceededError, ConfigurationError, LedgerError
+from luma_async.models import Order
+
+OrderState = Literal[
+    "planned",
+    "submitting",
+    "submitted",
+    "completed",
+    "downloading",
+    "done",
+    "rejected",
+    "failed",
+    "unknown",
+]
+"""How far an order is."""
+
+OnUnknown = Literal["hold", "reconcile", "resubmit"]
+"""What to do with an order that may have been paid."""
+
+Step = Literal["submit", "give up", "wait", "download", "settle"]
+
+AT_SERVICE: frozenset[OrderState] = frozenset({"submitting", "submitted"})
+"""The states in which an order takes up a place at the service."""
+
+FOLLOWING: Mapping[OrderState, frozenset[OrderState]] = {
+    "planned": frozenset({"submitting"}),
+    "submitting": frozenset({"planned", "submitted", "rejected", "unknown"}),
+    "submitted": frozenset({"completed", "failed"}),
+    "completed": frozenset({"downloading"}),
+    "downloading": frozenset({"done"}),
+    "done": frozenset(),
+    "rejected": frozenset({"planned"}),
+    "failed": frozenset({"planned"}),
+    "unknown": frozenset({"planned", "submitted", "rejected"}),
+}
+"""Which state may follow on which; any state may also follow on itself, with another reason."""
+
+
+@frozen(kw_only=True)
+class Record:
+    """All that is known of one order of a batch.
+
+    Attributes:
+        order_id: Its name in the batch: the caller's own, or one made from what is ordered.
+        number: Its place in the batch, from 1.
+        order: What is ordered.
+        source: Where it comes from, as in ``"prompts.txt:7"``.
+        state: How far it is.
+        attempts: How often it was, or may have been, sent.
+        run: The run of the batch in which it was last sent; None before.
+        tokens: What was paid for it, or may have been.
+        generation_id: The service's name for what it became.
+        adopted: Whether the id was found in the account's list, as its answer was lost.
+        reason: Why there is no video, or none yet.
+        sent_at: When it was last sent, or was about to be.
+        unknown_at: When it was found that nobody knows what became of it.
+        submitted_at: When its id was known.
+        completed_at: When its video was there.
+        done_at: When the file was there.
+        file: The file, relative to the folder of the batch.
+        size: Of the file, in bytes.
+        sha256: Of the file, in hexadecimal digits.
+    """
+
+    order_id: str
+    number: int
+    order: Order
+    source: str | None = None
+    state: OrderState = "planned"
+    attempts: int = 0
+    run: int | None = None
+    tokens: int = 0
+    generation_id: str | None = None
+    adopted: bool = False
+    reason: str | None = None
+    sent_at: datetime | None = None
+    unknown_at: datetime | None = None
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+    done_at: datetime | None = None
+    file: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a run has nothing left to do for it."""
+        return self.state in ("done", "rejected", "failed")
+
+
+@frozen(kw_only=True)
+class Run:
+    """One time that a batch was run; `has_baseline` tells whether the account was listed first."""
+
+    number: int
+    has_baseline: bool = False
+
+
+@frozen
+class NewOrder:
+    """An order on its way into a batch.
+
+    Attributes:
+        order: What is ordered.
+        source: Where it comes from, for messages.
+        key: The caller's own name for it; None makes one of what is ordered.
+    """
+
+    order: Order
+    source: str | None = None
+    key: str | None = field(default=None, kw_only=True)
+
+
+class Book(Protocol):
+    """A ledger as one transaction sees it."""
+
+    def find(self, order_id: str) -> Record | None:
+        """Return the record of an order."""
+
+    def holder(self, generation_id: str) -> Record | None:
+        """Return the record that a generation belongs to."""
+
+    def records(self) -> list[Record]:
+        """Return all records by their numbers."""
+
+    def write(self, record: Record) -> None:
+        """Put a record in the place of the one before, or add it."""
+
+    def spent(self) -> int:
+        """Return the tokens that were paid, or may have been."""
+
+    def runs(self) -> list[Run]:
+        """Return all runs, the first one first."""
+
+    def write_run(self, run: Run) -> None:
+        """Put a run in the place of the one before, or add it."""
+
+    def seen(self) -> Mapping[str, int]:
+        """Return the foreign generations of the account, each with the run that first saw it."""
+
+    def see(self, generation_ids: Iterable[str], run: int) -> None:
+        """Note generations that were in the account when a run began."""
+
+
+def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
+    """Say what is to be done for an order; None if nothing is, or nothing may be."""
+    match record.state:
+        case "planned":
+            return "submit"
+        case "submitting":
+            # Whoever sent it is gone: this is asked between steps only.
+            return "give up"
+        case "unknown":
+            return None if on_unknown == "hold" else "settle"
+        case "submitted":
+            return "wait"
+        case "completed" | "downloading":
+            return "download"
+    return None
+
+
+def fingerprint(order: Order) -> str:
+    """Tell orders apart by all that is ordered."""
+    text = json.dumps(asdict(order), sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan(book: Book, orders: Sequence[NewOrder]) -> int:
+    """Add the orders that are not there yet, and return how many were added.
+
+    An order without a key of its own is named by what is ordered, and by how many equal ones come
+    before it among `orders`. So the same file twice adds nothing, and two equal lines are two
+    orders.
+
+    Raises:
+        ConfigurationError: A key stands for something else in the ledger.
+    """
+    equals: Counter[str] = Counter()
+    number = max((record.number for record in book.records()), default=0)
+    added = 0
+    for new in orders:
+        name = new.key
+        if name is None:
+            mark = fingerprint(new.order)
+            equals[mark] += 1
+            name = hashlib.sha256(f"{mark}:{equals[mark]}".encode()).hexdigest()[:16]
+        known = book.find(name)
+        if known is None:
+            added += 1
+            book.write(
+                Record(order_id=name, number=number + added, order=new.order, source=new.source)
+            )
+        elif known.order != new.order:
+            raise ConfigurationError(
+                f"{new.source or 'an order'}: {name!r} stands for another order in this batch "
+                f"already, that of {known.source or 'an earlier call'}"
+            )
+    return added
+
+
+def begin_run(book: Book) -> Run:
+    """Note that a run begins; what was under way when the last one died is unknown from now on."""
+    runs = book.runs()
+    run = Run(number=len(runs) + 1)
+    book.write_run(run)
+    return run
+
+
+def set_baseline(book: Book, run: Run, generation_ids: Iterable[str]) -> None:
+    """Note which generations are no result of what a run sends."""
+    claimed = {record.generation_id for record in book.records()}
+    known = book.seen()
+    book.see(
+        [name for name in generation_ids if name not in claimed and name not in known], run.number
+    )
+    book.write_run(evolve(run, has_baseline=True))
+
+
+def intend(book: Book, order_id: str, *, at: datetime, price: int, budget: int | None) -> Record:
+    """Note that an order is about to be sent. Only when that is durable it may be.
+
+    Raises:
+        BudgetExceededError: The batch may not spend so much.
+        LedgerError: The order is not to be sent.
+    """
+    record = _expect(book, order_id, "submitting")
+    spent = book.spent()
+    if budget is not None and spent + price > budget:
+        raise BudgetExceededError(budget=budget, committed=spent, needed=price)
+    runs = book.runs()
+    return _write(
+        book,
+        evolve(
+            record,
+            state="submitting",
+            attempts=record.attempts + 1,
+            run=runs[-1].number if runs else None,
+            tokens=record.tokens + price,
+            reason=None,
+            sent_at=at,
+            unknown_at=None,
+        ),
+    )
+
+
+def accept(
+    book: Book, order_id: str, generation_id: str, *, at: datetime, adopted: bool = False
+) -> Record:
+    """Note the id that the service gave an order.
+
+    An id that belongs to another order already is taken for no answer at all: nobody knows then
+    which of the two it stands for.
+    """
+    record = _expect(book, order_id, "submitted")
+    other = book.holder(generation_id)
+    if other is not None:
+        clash = f"the service gave {generation_id} to order {other.number} as well"
+        _write(book, evolve(other, reason=f"order {record.number} was given this id, too"))
+        return give_up(book, order_id, reason=clash, at=at)
+    return _write(
+        book,
+        evolve(
+            record,
+            state="submitted",
+            generation_id=generation_id,
+            adopted=adopted,
+            reason=None,
+            submitted_at=at,
+        ),
+    )
+
+
+def adopt(book: Book, order_id: str, generation_id: str, *, at: datetime) -> Record:
+    """Note what a person says that an order became.
+
+    Raises:
+        LedgerError: It is not in doubt, or the generation is another order's.
+    """
+    record = require(book, order_id)
+    if (other := book.holder(generation_id)) is not None:
+        raise LedgerError(f"{generation_id} is what order {other.number} became")
+    if record.state not in ("unknown", "submitting"):
+        raise LedgerError(f"order {record.number} is {record.state}, and not in doubt")
+    return accept(book, order_id, generation_id, at=at, adopted=True)
+
+
+def withdraw(book: Book, order_id: str, *, reason: str, price: int) -> Record:
+    """Note that an order was not accepted, through no fault of its own; it is still to be sent."""
+    record = _expect(book, order_id, "planned")
+    return _write(
+        book, evolve(record, state="planned", tokens=record.tokens - price, reason=reason)
+    )
+
+
+def reject(book: Book, order_id: str, *, reason: str, price: int) -> Record:
+    """Note that the service refused an order for what it is; nothing was paid."""
+    record = _expect(book, order_id, "rejected")
+    return _write(
+        book, evolve(record, state="rejected", tokens=record.tokens - price, reason=reason)
+    )
+
+
+def give_up(book: Book, order_id: str, *, reason: str, at: datetime) -> Record:
+    """Note that nobody knows what became of an order."""
+    record = _expect(book, order_id, "unknown")
+    return _write(book, evolve(record, state="unknown", reason=reason, unknown_at=at))
+
+
+def explain(book: Book, order_id: str, reason: str) -> Record:
+    """Note why an order is still where it is."""
+    record = require(book, order_id)
+    return _write(book, evolve(record, reason=reason))
+
+
+def complete(book: Book, order_id: str, *, at: datetime) -> Record:
+    """Note that a video is there."""
+    record = _expect(book, order_id, "completed")
+    return _write(book, evolve(record, state="completed", completed_at=at, reason=None))
+
+
+def fail(book: Book, order_id: str, *, reason: str, at: datetime) -> Record:
+    """Note that the service ended a generation without a video."""
+    record = _expect(book, order_id, "failed")
+    return _write(book, evolve(record, state="failed", reason=reason, completed_at=at))
+
+
+def begin_download(book: Book, order_id: str, *, file: str) -> Record:
+    """Note where the video is about to be stored."""
+    record = require(book, order_id)
+    if record.state != "downloading":
+        record = _expect(book, order_id, "downloading")
+    return _write(book, evolve(record, state="downloading", file=file))
+
+
+def finish(book: Book, order_id: str, *, size: int, sha256: str, at: datetime) -> Record:
+    """Note that the file is there, complete and durable."""
+    record = _expect(book, order_id, "done")
+    return _write(
+        book, evolve(record, state="done", size=size, sha256=sha256, done_at=at, reason=None)
+    )
+
+
+def retry(book: Book, order_ids: Iterable[str]) -> list[Record]:
+    """Plan orders anew that were rejected, failed or given up. Each will be paid once more.
+
+    Raises:
+        LedgerError: One of them is in another state.
+    """
+    return [
+        _write(
+            book,
+            evolve(
+                _expect(book, order_id, "planned"),
+                state="planned",
+                generation_id=None,
+                adopted=False,
+                file=None,
+                submitted_at=None,
+                completed_at=None,
+                unknown_at=None,
+            ),
+        )
+        for order_id in order_ids
+    ]
+
+
+def dismiss(book: Book, order_id: str) -> Record:
+    """Note that an unknown order is not to be looked for any more; it stays counted as paid."""
+    record = _expect(book, order_id, "rejected")
+    return _write(book, evolve(record, state="rejected", reason=f"dismissed; {record.reason}"))
+
+
+def require(book: Book, order_id: str) -> Record:
+    """Return the record of an order.
+
+    Raises:
+        LedgerError: There is none.
+    """
+    record = book.find(order_id)
+    if record is None:
+        raise LedgerError(f"there is no order {order_id!r} in this batch")
+    return record
+
+
+def _expect(book: Book, order_id: str, state: OrderState) -> Record:
+    record = require(book, order_id)
+    if state not in FOLLOWING[record.state]:
+        raise LedgerError(f"order {record.number} is {record.state}, and cannot become {state}")
+    return record
+
+
+def _write(book: Book, record: Record) -> Record:
+    book.write(record)
+    return record

@@ -1,0 +1,204 @@
+"""Finding orders whose answer was lost in the list of the account's generations.
+
+An id is adopted only where there is no doubt. Adopting the wrong one would count somebody else's
+video as ours, and taking an absent one for unpaid may pay twice; so whatever the list leaves open
+leads to holding the order.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from attrs import frozen
+
+from luma_async._sansio.ledger import Book, Record, Run, accept, explain, fingerprint, require
+from luma_async.models import GenerationSummary
+
+_LOOKED_FOR = "; looked for: "
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """What a list says of the orders whose outcome is unknown; each is in one of the three.
+
+    Attributes:
+        found: The generation that an order became, by `order_id`.
+        absent: The orders that were not accepted.
+        doubts: Why nothing can be said of the others, by `order_id`.
+    """
+
+    found: Mapping[str, str]
+    absent: frozenset[str]
+    doubts: Mapping[str, str]
+
+
+def reconcile(
+    records: Sequence[Record],
+    listed: Sequence[GenerationSummary],
+    *,
+    runs: Sequence[Run],
+    seen: Mapping[str, int],
+) -> Verdict:
+    """Compare a list with all records of a ledger, read after the list was.
+
+    Args:
+        records: Every order of the ledger.
+        listed: The account's generations.
+        runs: The runs, for the baseline of each.
+        seen: The generations of others, with the run at whose beginning they were first seen.
+    """
+    found: dict[str, str] = {}
+    absent: set[str] = set()
+    doubts: dict[str, str] = {}
+    prompts: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.state == "unknown":
+            prompts[record.order.user_prompt].append(record)
+    evidence = _Evidence(
+        records=records,
+        prompts={one.id: one.prompt for one in listed},
+        with_baseline=frozenset(run.number for run in runs if run.has_baseline),
+        seen=seen,
+    )
+    for rows in prompts.values():
+        if (doubt := evidence.doubt(rows)) is not None:
+            doubts.update({row.order_id: doubt for row in rows})
+            continue
+        matches = evidence.match(rows)
+        found |= matches
+        for row in rows:
+            if row.order_id in matches:
+                continue
+            if evidence.reaches_beyond(row):
+                absent.add(row.order_id)
+            else:
+                doubts[row.order_id] = (
+                    "it is not in the account's list, which shows no later order either"
+                )
+    return Verdict(found=found, absent=frozenset(absent), doubts=doubts)
+
+
+def settle(
+    book: Book, order_id: str, listed: Sequence[GenerationSummary], *, at: datetime
+) -> tuple[Record, bool]:
+    """Take an unknown order to be the generation that it became, where there is no doubt.
+
+    Returns:
+        Its record, and whether it is certain that the order was not accepted.
+    """
+    record = require(book, order_id)
+    if record.state != "unknown":
+        return record, False
+    verdict = reconcile(book.records(), listed, runs=book.runs(), seen=book.seen())
+    if (found := verdict.found.get(order_id)) is not None:
+        return accept(book, order_id, found, at=at, adopted=True), False
+    why = verdict.doubts.get(order_id, "it is not in the account's list")
+    base = (record.reason or "").partition(_LOOKED_FOR)[0]
+    return explain(book, order_id, f"{base}{_LOOKED_FOR}{why}"), order_id in verdict.absent
+
+
+def candidates(
+    record: Record, records: Iterable[Record], listed: Iterable[GenerationSummary]
+) -> list[str]:
+    """Name the generations that an order may have become, for a person to look at."""
+    claimed = {other.generation_id for other in records}
+    return [
+        one.id for one in listed if one.id not in claimed and one.prompt == record.order.user_prompt
+    ]
+
+
+@frozen(kw_only=True)
+class _Evidence:
+    records: Sequence[Record]
+    prompts: Mapping[str, str | None]
+    with_baseline: frozenset[int]
+    seen: Mapping[str, int]
+
+    @property
+    def _receipts(self) -> list[Record]:
+        """The orders whose id came with the answer: they show what the list is worth."""
+        return [one for one in self.records if one.generation_id is not None and not one.adopted]
+
+    @property
+    def _shown(self) -> list[Record]:
+        return [one for one in self._receipts if one.generation_id in self.prompts]
+
+    def doubt(self, rows: Sequence[Record]) -> str | None:
+        """Say why nothing can be said of the unknown orders of one prompt."""
+        if any(row.run not in self.with_baseline for row in rows):
+            return "the account could not be listed before it was sent"
+        return self._doubt_of_list(rows) or self._doubt_of_candidates(rows)
+
+    def _doubt_of_list(self, rows: Sequence[Record]) -> str | None:
+        shown = self._shown
+        if not shown:
+            return "the account's list shows no order that is known to be accepted"
+        if any(self.prompts[one.generation_id or ""] != one.order.user_prompt for one in shown):
+            return "the account's list shows prompts otherwise than they were ordered"
+        if any(one.generation_id not in self.prompts for one in self._before(rows)):
+            return "the account's list lacks orders that were accepted earlier"
+        extended = [one for one in self.records if one.order.extends is not None]
+        if any(one.state == "unknown" for one in extended) and not any(
+            one in shown for one in extended
+        ):
+            return "it is not known how the account's list shows extensions"
+        return None
+
+    def _doubt_of_candidates(self, rows: Sequence[Record]) -> str | None:
+        prompt = rows[0].order.user_prompt
+        if len({fingerprint(row.order) for row in rows}) > 1:
+            return "orders of the same prompt and other options are unknown as well"
+        if any(one.state == "submitting" for one in self._same_prompt(prompt)):
+            return "an order of the same prompt is under way"
+        unclaimed = self._unclaimed()
+        if any(self.prompts[name] is None for name in unclaimed if name not in self.seen):
+            return "the account's list shows new generations without a prompt"
+        eligible = {name for row in rows for name in self._eligible(row)}
+        if len(eligible) > len(rows):
+            return f"the account has {len(eligible)} generations that it may be"
+        return None
+
+    def match(self, rows: Sequence[Record]) -> dict[str, str]:
+        """Give the generations to orders that only differ in the run that sent them."""
+        found: dict[str, str] = {}
+        # What a later run may have made is also what an earlier one may have, not the reverse.
+        for row in sorted(rows, key=lambda row: -(row.run or 0)):
+            free = [name for name in self._eligible(row) if name not in found.values()]
+            if free:
+                found[row.order_id] = free[0]
+        return found
+
+    def reaches_beyond(self, row: Record) -> bool:
+        """Whether the list shows an order that was accepted after this one was given up."""
+        given_up = _given_up_at(row)
+        return any(
+            one.submitted_at is not None and given_up is not None and one.submitted_at > given_up
+            for one in self._shown
+        )
+
+    def _before(self, rows: Sequence[Record]) -> list[Record]:
+        latest = max((at for row in rows if (at := _given_up_at(row)) is not None), default=None)
+        return [
+            one
+            for one in self._receipts
+            if latest is None or one.submitted_at is None or one.submitted_at <= latest
+        ]
+
+    def _same_prompt(self, prompt: str) -> list[Record]:
+        return [one for one in self.records if one.order.user_prompt == prompt]
+
+    def _unclaimed(self) -> list[str]:
+        claimed = {one.generation_id for one in self.records}
+        return [name for name in self.prompts if name not in claimed]
+
+    def _eligible(self, row: Record) -> list[str]:
+        run = row.run or 0
+        return [
+            name
+            for name in self._unclaimed()
+            if self.prompts[name] == row.order.user_prompt and self.seen.get(name, run + 1) > run
+        ]
+
+
+def _given_up_at(row: Record) -> datetime | None:
+    return row.unknown_at or row.sent_at
