@@ -1,0 +1,297 @@
+"""A batch: a folder that orders go into and videos come out of."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from attrs import define
+
+from luma_async._io.outlast import in_thread
+from luma_async._io.store import SqliteLedger
+from luma_async._sansio import ledger as rules
+from luma_async._sansio.ledger import NewOrder, OnUnknown, Record
+from luma_async._sansio.order_files import read_orders
+from luma_async._sansio.reconciliation import candidates
+from luma_async._sansio.requests import check_id, check_many, check_order
+from luma_async.batch.options import BatchOptions
+from luma_async.batch.report import Report
+from luma_async.batch.runner import Runner
+from luma_async.batch.status import BatchStatus, HeldOrder, status_of
+from luma_async.batch.unit import BatchOutcome
+from luma_async.client import LumaClient
+from luma_async.errors import ClientStateError, LedgerError
+from luma_async.models import Order
+from luma_async.settings import Budget
+
+_LOG = logging.getLogger("luma_async")
+LEDGER_NAME = "orders.sqlite"
+
+
+@define(eq=False)
+class Batch:
+    """Many orders that are paid once, whatever happens to the program.
+
+    ::
+
+        async with LumaClient() as luma, Batch.open("foxes", luma) as batch:
+            await batch.add(["A red fox", "A blue fox"])
+            async for outcome in batch.run():
+                print(outcome.record.file, outcome.error)
+
+    The folder is the result: ``videos/`` with the files, ``index.html`` to look at them,
+    ``results.jsonl`` for other programs, and ``orders.sqlite``, the ledger, which says of each
+    order what was paid. The same lines again go on where they were left, by an end of the program
+    of any kind.
+    """
+
+    _folder: Path
+    _luma: LumaClient
+    _options: BatchOptions
+    _rebind: bool
+    _on_change: Callable[[Record], None] | None
+    _ledger: SqliteLedger | None = None
+    _runner: Runner | None = None
+    _callback_failed: bool = False
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        luma: LumaClient,
+        *,
+        on_unknown: OnUnknown = "hold",
+        max_in_flight: int = 50,
+        budget: Budget | None = None,
+        timeout: float | None = 3600.0,
+        settle: float = 60.0,
+        patience: float = 600.0,
+        rebind: bool = False,
+        on_change: Callable[[Record], None] | None = None,
+    ) -> Self:
+        """Name a batch, to be entered by ``async with``.
+
+        Args:
+            folder: Where the batch is kept; it is made if it is missing. It has to be on a disk of
+                this machine, as network file systems do not keep the locks that protect it.
+            luma: An open client.
+            on_unknown: What to do with an order that may have been accepted, though nobody knows.
+                ``"hold"`` leaves it for a person (see `review`). ``"reconcile"`` looks in the
+                account's list, adopts the generation that it became where there is no doubt, and
+                holds it otherwise. ``"resubmit"`` also pays again for one that the list proves
+                twice not to be there.
+            max_in_flight: The generations that run at the service at once.
+            budget: What the batch may spend in all its runs together. What may have been paid
+                counts.
+            timeout: The seconds to wait for one video in a run; None waits for as long as it
+                takes. A later run waits again.
+            settle: The seconds after which the account's list is expected to show an order.
+            patience: For how many seconds orders are held back and tried again while the service
+                is out of reach, or takes no more, before the run stops sending.
+            rebind: Whether a batch that was made with another key may go over to this one. Say so
+                only if it is a new key of the same account.
+            on_change: Called with the record of an order after each of its changes.
+
+        Raises:
+            ConfigurationError: An option cannot work.
+        """
+        return cls(
+            Path(folder),
+            luma,
+            BatchOptions(
+                on_unknown=on_unknown,
+                max_in_flight=max_in_flight,
+                budget=Budget() if budget is None else budget,
+                timeout=timeout,
+                settle_seconds=settle,
+                look_interval=min(10.0, settle),
+                patience=patience,
+            ),
+            rebind,
+            on_change,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the ledger of the batch, as its only owner.
+
+        Raises:
+            LedgerError: It is in use, damaged, newer than this package, or another account's.
+        """
+        account = await self._luma.account()
+        ledger = SqliteLedger(self._folder / LEDGER_NAME)
+        try:
+            await in_thread(_make_folder, self._folder)
+        except OSError as error:
+            raise LedgerError(f"{self._folder}: cannot be made: {error}") from None
+        await ledger.open(account.mark, rebind=self._rebind)
+        self._ledger = ledger
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the ledger."""
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            await ledger.close()
+
+    async def add(self, orders: Iterable[Order | str | NewOrder]) -> int:
+        """Add orders, all of them or none. Nothing is sent.
+
+        Equal orders are told apart by how many come before them in the same call. So adding the
+        same orders again adds nothing, and two equal ones in one call are two videos.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            ConfigurationError: One of them cannot work.
+        """
+        check_many(orders)
+        added = [_new(order) for order in orders]
+        for one in added:
+            check_order(one.order)
+        return await self._open_ledger().transact(lambda book: rules.plan(book, added), name="add")
+
+    async def add_file(self, path: str | Path) -> int:
+        """Add the orders of a file: text with a prompt a line, ``.jsonl`` or ``.csv``.
+
+        Raises:
+            ConfigurationError: A line cannot be an order; the message names it by its number.
+            OSError: The file cannot be read.
+        """
+        path = Path(path)
+        data = await in_thread(path.read_bytes)
+        return await self.add(
+            NewOrder(one.order, one.source, key=one.key) for one in read_orders(path.name, data)
+        )
+
+    async def run(self) -> AsyncGenerator[BatchOutcome]:
+        """Bring every order as far as it gets, and iterate over the outcomes as they come.
+
+        Orders that were at their end already have none; those that are held have one in each run.
+        Running a finished batch again sends no request. When the iteration is left, or `stop` is
+        called, payments under way are seen through and recorded; what was paid is taken up again
+        by the next run.
+
+        Raises:
+            LumaError: No more orders were sent, as the key, the credits, the budget, the network
+                or the ledger would not serve for any other either, or as the outcomes of three in
+                a row are unknown. It is raised when what was paid has been followed to its end.
+        """
+        ledger = self._open_ledger()
+        if self._runner is not None:
+            raise ClientStateError("this batch is running already")
+        report = Report(self._folder)
+
+        def note(record: Record) -> None:
+            report.note(record)
+            self._tell(record)
+
+        self._runner = Runner(ledger, self._luma, self._folder, self._options, note)
+        try:
+            for record in await self.records():
+                report.note(record)
+            report.start()
+            try:
+                async with aclosing(self._runner.outcomes()) as outcomes:
+                    async for outcome in outcomes:
+                        yield outcome
+            finally:
+                await report.finish()
+        finally:
+            self._runner = None
+
+    def stop(self) -> None:
+        """Let the run end soon: send no more orders, and see those through on their way."""
+        if self._runner is not None:
+            self._runner.stop()
+
+    async def records(self) -> list[Record]:
+        """Return what the ledger says of each order."""
+        return await self._open_ledger().transact(lambda book: book.records(), name="read")
+
+    async def status(self) -> BatchStatus:
+        """Count the orders, and what they cost."""
+        records = await self.records()
+        return status_of(records, self._options.budget)
+
+    async def review(self) -> list[HeldOrder]:
+        """List the orders that may have been paid, with the generations that they may be. Free.
+
+        Raises:
+            LumaError: The account cannot be listed.
+        """
+        records = await self.records()
+        held = [record for record in records if record.state in ("unknown", "submitting")]
+        listed = await self._luma.list() if held else []
+        return [
+            HeldOrder(record=one, candidates=tuple(candidates(one, records, listed)))
+            for one in held
+        ]
+
+    async def adopt(self, order_id: str, generation_id: str) -> Record:
+        """Take a held order to be a generation of the account; the next run fetches its video.
+
+        Raises:
+            LedgerError: It is not held, or another order has that generation.
+        """
+        check_id(generation_id)
+        return await self._open_ledger().transact(
+            lambda book: rules.adopt(book, order_id, generation_id, at=datetime.now(UTC)),
+            name="adopt",
+        )
+
+    async def dismiss(self, order_id: str) -> Record:
+        """Give a held order up: it is neither looked for nor sent again.
+
+        Raises:
+            LedgerError: It is not held.
+        """
+        return await self._open_ledger().transact(
+            lambda book: rules.dismiss(book, order_id), name="dismiss"
+        )
+
+    async def retry(self, order_ids: Iterable[str]) -> list[Record]:
+        """Plan orders anew that failed, were rejected or are held. The next run pays for them.
+
+        A held one may thereby be paid twice; look at `review` first.
+
+        Raises:
+            LedgerError: One of them is in another state; none is planned then.
+        """
+        names = list(order_ids)
+        return await self._open_ledger().transact(
+            lambda book: rules.retry(book, names), name="retry"
+        )
+
+    def _open_ledger(self) -> SqliteLedger:
+        if self._ledger is None:
+            raise ClientStateError("open the batch first: async with Batch.open(...) as batch")
+        return self._ledger
+
+    def _tell(self, record: Record) -> None:
+        if self._on_change is None:
+            return
+        try:
+            self._on_change(record)
+        except Exception:  # noqa: BLE001 - a display that fails is no reason to stop paid work
+            if not self._callback_failed:
+                _LOG.exception("on_change failed; the batch goes on, and this is said once")
+            self._callback_failed = True
+
+
+def _new(order: Order | str | NewOrder) -> NewOrder:
+    if isinstance(order, NewOrder):
+        return order
+    return NewOrder(order if isinstance(order, Order) else Order(order))
+
+
+def _make_folder(folder: Path) -> None:
+    folder.joinpath("videos").mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,218 @@
+"""Runs the units of a batch: a bounded number at the service, as long as it makes sense."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import anyio
+from attrs import define, field
+
+from luma_async._io import clock
+from luma_async._io.crash_point import crash_point
+from luma_async._io.ledger import Ledger
+from luma_async._io.outlast import outlast
+from luma_async._sansio import ledger as rules
+from luma_async._sansio.ledger import AT_SERVICE, Book, Record, Run
+from luma_async._sansio.valve import Valve
+from luma_async.batch.lookout import Lookout
+from luma_async.batch.options import BatchOptions
+from luma_async.batch.recorder import EVERYBODYS
+from luma_async.batch.unit import LOST, BatchOutcome, run_unit, unknown_error
+from luma_async.client import LumaClient
+from luma_async.errors import ConnectError, LedgerError, LumaError, RateLimitError
+
+_LOG = logging.getLogger("luma_async")
+_SENDING_AT_ONCE = 16
+
+
+@define(eq=False)
+class Runner:
+    """One run of a batch.
+
+    Orders that are paid already are followed at once, however many; the planned ones are sent as
+    places at the service become free. A task that is cancelled is inside of a step that can be
+    cancelled: a payment under way is seen through and recorded first.
+    """
+
+    _ledger: Ledger
+    _luma: LumaClient
+    _folder: Path
+    _options: BatchOptions
+    _watch: Callable[[Record], None]
+    _valve: Valve = field(init=False)
+    _lookout: Lookout = field(init=False)
+    _planned: deque[Record] = field(factory=deque, init=False)
+    _at_service: set[str] = field(factory=set, init=False)
+    _sending: set[str] = field(factory=set, init=False)
+    _tasks: set["asyncio.Task[None]"] = field(factory=set, init=False)
+    _outcomes: "asyncio.Queue[BatchOutcome | None]" = field(factory=asyncio.Queue, init=False)
+    _nudge: asyncio.Event = field(factory=asyncio.Event, init=False)
+    _stopping: bool = field(default=False, init=False)
+    _broken_by: BaseException | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._valve = Valve(self._options.patience)
+        self._lookout = Lookout(self._luma)
+
+    async def outcomes(self) -> AsyncGenerator[BatchOutcome]:
+        """Yield how far each order got that was not at its end, in the order in which they do.
+
+        Raises:
+            LumaError: No more orders were sent, as each would have met the same error.
+        """
+        run, records = await self._ledger.transact(_begin, name="run")
+        if run is None:
+            return
+        self._planned.extend(record for record in records if record.state == "planned")
+        for record in records:
+            if not record.is_final and record.state != "planned":
+                self._follow(record)
+        self._spawn(self._feed(run))
+        try:
+            while (outcome := await self._outcomes.get()) is not None:
+                yield outcome
+        finally:
+            await self._end()
+        error = self._broken_by or (None if self._stopping else self._valve.shut_by)
+        if error is not None:
+            raise error
+
+    def stop(self) -> None:
+        """Send no more orders, see those through that are on their way, and leave the others."""
+        self._stopping = True
+        self._leave()
+
+    def _follow(self, record: Record) -> None:
+        if record.state in AT_SERVICE:
+            self._at_service.add(record.order_id)
+        self._spawn(self._run(record))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name="luma_async batch")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # It is beyond a single order.
+            self._broken_by = self._broken_by or error
+            self._leave()
+        self._nudge.set()
+        if not self._tasks:
+            self._outcomes.put_nowait(None)
+
+    def _leave(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _end(self) -> None:
+        self._leave()
+        if self._tasks:
+            everything = asyncio.gather(*self._tasks, return_exceptions=True)
+            if (cancellation := await outlast(everything)) is not None:
+                raise cancellation
+
+    async def _feed(self, run: Run) -> None:
+        """Send the planned orders, one after the other; some may be planned anew meanwhile."""
+        if self._planned:
+            await self._take_baseline(run)
+        while self._valve.shut_by is None and (self._planned or len(self._tasks) > 1):
+            self._nudge.clear()
+            delay = self._valve.wait(clock.now())
+            if self._planned and not delay and self._has_room():
+                record = self._planned.popleft()
+                self._sending.add(record.order_id)
+                self._at_service.add(record.order_id)
+                self._spawn(self._run(record))
+            else:
+                with anyio.move_on_after(delay or None):
+                    await self._nudge.wait()
+
+    def _has_room(self) -> bool:
+        is_full = len(self._at_service) >= self._options.max_in_flight
+        return not is_full and len(self._sending) < _SENDING_AT_ONCE
+
+    async def _take_baseline(self, run: Run) -> None:
+        """Note what is in the account before anything is sent, so that it is not taken for ours."""
+        while self._valve.shut_by is None:
+            try:
+                listed = await self._luma.list()
+            except (ConnectError, RateLimitError) as error:
+                self._valve.refused(error, clock.now())
+                await anyio.sleep(self._valve.wait(clock.now()))
+                continue
+            except EVERYBODYS as error:
+                self._valve.shut(error)
+                return
+            except LumaError as error:
+                _LOG.warning(
+                    "The account cannot be listed (%s); orders whose answer gets lost are held",
+                    type(error).__name__,
+                )
+                return
+            self._valve.reached()
+            crash_point("baseline: listed")
+            baseline = partial(
+                rules.set_baseline, run=run, generation_ids=[one.id for one in listed]
+            )
+            await self._ledger.transact(baseline, name="baseline")
+            return
+
+    async def _run(self, record: Record) -> None:
+        name = record.order_id
+        try:
+            outcome = await run_unit(
+                name,
+                self._ledger,
+                self._luma,
+                folder=self._folder,
+                options=self._options,
+                lookout=self._lookout,
+                changed=self._note,
+            )
+        except LedgerError:
+            raise
+        except LumaError as error:
+            self._valve.refused(error, clock.now())
+            self._planned.appendleft(record)
+        else:
+            if outcome.record.state == "planned":
+                self._planned.append(outcome.record)
+            else:
+                self._outcomes.put_nowait(outcome)
+        finally:
+            self._at_service.discard(name)
+            self._sending.discard(name)
+            self._nudge.set()
+
+    def _note(self, record: Record) -> None:
+        """Take in how far an order is."""
+        if record.state == "submitted":
+            self._valve.accepted()
+        elif record.state == "unknown" and record.order_id in self._sending:
+            self._valve.unknown(unknown_error(record))
+        elif record.state == "rejected":
+            self._valve.reached()
+        if record.state != "submitting":
+            self._sending.discard(record.order_id)
+        if record.state not in AT_SERVICE:
+            self._at_service.discard(record.order_id)
+        self._nudge.set()
+        self._watch(record)
+
+
+def _begin(book: Book) -> tuple[Run | None, list[Record]]:
+    """Begin a run, unless there is nothing to do, and give up what the last one was sending."""
+    records = book.records()
+    if all(record.is_final for record in records):
+        return None, records
+    at = datetime.now(UTC)
+    for record in records:
+        if record.state == "submitting":
+            rules.give_up(book, record.order_id, reason=LOST, at=at)
+    return rules.begin_run(book), book.records()
