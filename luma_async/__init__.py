@@ -2,8 +2,10 @@
 
 `LumaClient` is where to begin. The options of a client are in `luma_async.settings`, the values
 that it takes and returns in `luma_async.models`, and what it raises in `luma_async.errors`.
+Many videos that have to be paid once, whatever happens to the program: `luma_async.batch`.
 """
 
+from luma_async._io.submit import Recorder
 from luma_async._version import __version__
 from luma_async.client import LumaClient
 from luma_async.errors import (
@@ -73,6 +75,7 @@ __all__ = [
     "PermissionDeniedError",
     "PollPolicy",
     "RateLimitError",
+    "Recorder",
     "RequestError",
     "RequestTimeoutError",
     "ResponseFormatError",

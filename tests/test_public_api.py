@@ -12,6 +12,9 @@ from luma_async import LumaClient, errors, models, settings
 
 METHODS = {
     "create": "user_prompt aspect_ratio expand_prompt image_url image_end_url",
+    "submit": "order recorder",
+    "reconcile": "error settle",
+    "account": "",
     "get": "id",
     "get_many": "ids",
     "extend": "generation_or_id user_prompt aspect_ratio expand_prompt image_url image_end_url",

@@ -1,126 +1,93 @@
-"""The commands and their arguments."""
+"""The command as a whole: what is registered, and how it ends."""
 
-from functools import partial
-from pathlib import Path
-from typing import Annotated, NoReturn
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Literal, NoReturn
 
-import anyio
-import anyio.to_thread
-from cyclopts import App, Parameter, validators
-from rich.console import Console
+from cyclopts import App, Parameter
 
 from luma_async._version import __version__
-from luma_async.cli.demo import Demo
-from luma_async.cli.orders import read_orders, sample_orders
-from luma_async.emulator import Emulator
-from luma_async.errors import LumaError
+from luma_async.cli.batch import add_batch
+from luma_async.cli.exits import FORESEEN, Exit, KeyArgumentError
+from luma_async.cli.output import report
+from luma_async.cli.service import add_service
+from luma_async.cli.videos import add_videos
+from luma_async.errors import ConfigurationError
+
+HELP = """Video generation with Luma Dream Machine on AI/ML API.
+
+For example: `luma-async create "A red fox in the snow" --download fox.mp4`
+
+The key comes from AIML_API_KEY, or from a file given as --key-file. Results are printed on stdout,
+everything else on stderr. Exit codes: 0 all done; 1 some failed; 2 usage; 3 an order may have been
+paid; 4 the ledger of a batch; 5 key, credits or budget; 130 interrupted, and can be resumed.
+"""
 
 app: App = App(
     name="luma-async",
     version=__version__,
-    help="Video generation with Luma Dream Machine on AI/ML API.",
+    help=HELP,
+    default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,
 )
+add_videos(app)
+add_batch(app)
+add_service(app)
+app.register_install_completion_command()
 
 
 @app.command
-async def emulator(
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8787,
-    cdn_port: int = 0,
-    seed: int = 0,
-    median_seconds: float = 60.0,
-    time_scale: float = 1.0,
-    failure_rate: float = 0.0,
-) -> None:
-    """Serve an emulator of the service until interrupted. It takes any key and costs nothing.
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
+    """Print a script that completes commands and options in a shell.
+
+    For example: `eval "$(luma-async completion bash)"`
 
     Parameters
     ----------
-    host
-        The address of this machine to listen at.
-    port
-        The port of the API.
-    cdn_port
-        The port that videos are served at; 0 takes any free one.
-    seed
-        The same seed gives the same durations and ids.
-    median_seconds
-        How long half of the generations take at most.
-    time_scale
-        How many of these seconds pass in a real one.
-    failure_rate
-        The share of generations that fail, from 0 to 1.
+    shell
+        The shell that is to run it.
     """
-    console = Console()
+    sys.stdout.write(app.generate_completion(shell=shell))
+
+
+def run(tokens: Sequence[str]) -> NoReturn:
+    """Run a command and exit; whatever goes wrong is told here."""
+    # What the library warns of is told by the commands, with what to do about it.
+    logging.getLogger("luma_async").addHandler(logging.NullHandler())
     try:
-        service = Emulator(
-            host=host,
-            port=port,
-            cdn_port=cdn_port,
-            seed=seed,
-            median_seconds=median_seconds,
-            time_scale=time_scale,
-            failure_rate=failure_rate,
-        )
-        async with service:
-            console.print(f"Serving the API at {service.base_url}, videos at {service.cdn_url}")
-            console.print(f"  export AIML_API_BASE={service.base_url} AIML_API_KEY=any")
-            await anyio.sleep_forever()
-    except (OSError, OverflowError, ValueError) as error:
-        _leave(f"cannot serve: {error}")
+        code = _run(tokens)
+    except BrokenPipeError:
+        # Nobody reads on, so there is nobody to tell so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.FAILED
+    sys.exit(code)
 
 
-@app.command
-async def demo(
-    *,
-    prompts: Path | None = None,
-    count: Annotated[
-        int | None, Parameter(name=["--count", "-n"], validator=validators.Number(gte=0))
-    ] = None,
-    folder: Path = Path("videos"),
-    speed: float = 20.0,
-    seed: int = 0,
-    failure_rate: float = 0.0,
-) -> None:
-    """Create, follow and download videos on an emulator of the service. No key, no cost.
-
-    Parameters
-    ----------
-    prompts
-        A file with a prompt a line, or JSON Lines with the fields of an order. Without it, a
-        few dozen prompts that come with the package are taken.
-    count
-        How many of the prompts to take; all of them by default.
-    folder
-        Where to store the videos, over those of an earlier run; it is made if it is missing.
-    speed
-        How many times faster than the real service the emulator works; the client's pace and
-        intervals are scaled alike.
-    seed
-        The same seed gives the same durations.
-    failure_rate
-        The share of generations that fail, from 0 to 1.
-    """
+def _run(tokens: Sequence[str]) -> int:
     try:
-        read = sample_orders if prompts is None else partial(read_orders, prompts)
-        orders = await anyio.to_thread.run_sync(read)
-        show = Demo(
-            orders[:count],
-            folder=folder,
-            speed=speed,
-            seed=seed,
-            failure_rate=failure_rate,
-            console=Console(),
+        _refuse_key(tokens)
+        _refuse_reading_twice(tokens)
+        return int(
+            app(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0
         )
-        failed = await show.run()
-    except (LumaError, OSError, ValueError) as error:
-        _leave(str(error))
-    if failed:
-        raise SystemExit(1)
+    except BrokenPipeError:
+        raise
+    except FORESEEN as error:
+        command, _, _ = app.parse_commands(tokens)
+        return report(error, otherwise=" ".join(["luma-async", *command, "--help"]))
 
 
-def _leave(message: str) -> NoReturn:
-    text = f"luma-async: {message}"
-    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
-    raise SystemExit(2)
+def _refuse_key(tokens: Sequence[str]) -> None:
+    options = tokens[: tokens.index("--")] if "--" in tokens else tokens
+    if {"--key", "--api-key"} & {token.partition("=")[0] for token in options}:
+        raise KeyArgumentError(
+            "a key is no argument: every user of this machine could see it, and the shell keeps it"
+        )
+
+
+def _refuse_reading_twice(tokens: Sequence[str]) -> None:
+    """A key would otherwise be taken for a prompt, or a prompt for a key."""
+    if sum(token in ("-", "--key-file=-") for token in tokens) > 1:
+        raise ConfigurationError("only one of the arguments can be read from stdin")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import aclosing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -13,11 +14,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from luma_async.cli.money import format_tokens
 from luma_async.client import LumaClient
 from luma_async.emulator import Emulator
 from luma_async.errors import ConfigurationError, LumaError
 from luma_async.models import Generation, Order, Outcome
-from luma_async.settings import TOKENS_PER_USD, Limits, PollPolicy
+from luma_async.settings import Limits, PollPolicy
 
 LOOP_SECONDS = 3.0
 """The interval of the loop that the demonstration compares itself with."""
@@ -28,6 +30,9 @@ class Demo:
     """Runs some orders through a client against an emulator, and shows what happens.
 
     The first video is continued twice, so that there is a chain of extensions.
+
+    Attributes:
+        facts: What that took, for other programs.
     """
 
     orders: Sequence[Order]
@@ -40,6 +45,7 @@ class Demo:
     _ordered: int = field(default=0, init=False)
     _downloaded: int = field(default=0, init=False)
     _errors: list[str] = field(factory=list, init=False)
+    facts: dict[str, Any] = field(factory=dict, init=False)
 
     async def run(self) -> int:
         """Make the videos, print what that took, and return how many could not be made.
@@ -130,7 +136,7 @@ class Demo:
         table.add_row("ordered", f"{ordered} of {len(self.orders) + 2}")
         table.add_row("at the service", f"{now.waiting}")
         table.add_row("downloaded", f"{self._downloaded}")
-        table.add_row("spent", _price(now.tokens_spent))
+        table.add_row("spent", format_tokens(now.tokens_spent))
         table.add_row("status requests", f"{now.requests.get('get', 0)}")
         return table
 
@@ -138,15 +144,23 @@ class Demo:
         done, sent = luma.statistics(), service.requests
         loop = sum(math.ceil(one / LOOP_SECONDS) for one in self._seconds)
         asked = sum(request.route == "get" for request in sent)
-        facts = Table.grid(padding=(0, 2))
-        facts.add_row("videos downloaded", f"{self._downloaded}, in {self.folder}/")
-        facts.add_row("billed by the service", f"{service.billed} orders of {self._ordered} sent")
-        facts.add_row("spent", f"{_price(done.tokens_spent)}, had it been the real service")
-        facts.add_row("status requests sent", f"{asked}")
-        facts.add_row(f"a GET per video every {LOOP_SECONDS:g} s", f"{loop} requests")
-        facts.add_row("time", f"{seconds:.1f} s, as {seconds * self.speed:.0f} s of the service")
-        self.console.print(facts)
-
-
-def _price(tokens: int) -> str:
-    return f"{tokens:,} tokens ({tokens / TOKENS_PER_USD:.2f} US dollars)"
+        self.facts = {
+            "downloaded": self._downloaded,
+            "folder": str(self.folder),
+            "failed": len(self._errors),
+            "orders_sent": self._ordered,
+            "orders_billed": service.billed,
+            "tokens_spent": done.tokens_spent,
+            "status_requests": asked,
+            "status_requests_of_a_loop": loop,
+            "seconds": round(seconds, 1),
+        }
+        table = Table.grid(padding=(0, 2))
+        table.add_row("videos downloaded", f"{self._downloaded}, in {self.folder}/")
+        table.add_row("billed by the service", f"{service.billed} orders of {self._ordered} sent")
+        spent = format_tokens(done.tokens_spent)
+        table.add_row("spent", f"{spent}, had it been the real service")
+        table.add_row("status requests sent", f"{asked}")
+        table.add_row(f"a GET per video every {LOOP_SECONDS:g} s", f"{loop} requests")
+        table.add_row("time", f"{seconds:.1f} s, as {seconds * self.speed:.0f} s of the service")
+        self.console.print(table)

@@ -12,17 +12,10 @@ from rich.console import Console
 
 from luma_async import LumaClient, Order, __version__
 from luma_async.cli import main
-from luma_async.cli.app import app, emulator
 from luma_async.cli.demo import Demo
-
-
-def run(*arguments: str) -> int:
-    """Run a command in this process and return its exit code."""
-    with pytest.raises(SystemExit) as end:
-        app(arguments)
-    code = end.value.code
-    assert isinstance(code, int)
-    return code
+from luma_async.cli.output import Output
+from luma_async.cli.service import emulator
+from tests.cli.running import complaint, objects, run
 
 
 def test_the_demonstration_downloads_every_video_and_counts_the_requests(
@@ -65,10 +58,11 @@ def test_the_demonstration_reports_what_could_not_be_stored(
         pytest.param(["demo", "--prompts", "missing.txt"], id="no such file"),
         pytest.param(["demo", "--count", "0"], id="nothing to make"),
         pytest.param(["demo", "--speed", "0"], id="time that stands still"),
+        pytest.param(["demo", "--failure-rate", "2"], id="more failures than videos"),
         pytest.param(["emulator", "--time-scale", "0"], id="an emulator whose time stands still"),
     ],
 )
-def test_a_mistake_is_answered_in_one_line(
+def test_a_mistake_is_answered_in_one_line_and_a_hint(
     arguments: list[str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -77,9 +71,9 @@ def test_a_mistake_is_answered_in_one_line(
     """Nobody is shown a traceback for a slip of the finger."""
     monkeypatch.chdir(tmp_path)
     assert 2 == run(*arguments)
-    error = capsys.readouterr().err
-    assert error.startswith("luma-async: ")
-    assert 1 == error.count("\n")
+    output, error = capsys.readouterr()
+    assert "" == output
+    assert f"luma-async {arguments[0]} --help" == complaint(error)[1]
 
 
 def test_the_demonstration_says_which_videos_failed(
@@ -123,6 +117,32 @@ async def test_the_emulator_command_serves_until_it_is_interrupted(
         async with LumaClient("any", base_url=words[words.index("at") + 1].rstrip(",")) as luma:
             assert "pending" == (await luma.create("A fox")).state
         group.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_program_reads_where_the_emulator_serves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With --json it is one object, there as soon as it serves."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(emulator, port=0, output=Output(json=True)))
+        while not (output := capsys.readouterr().out):
+            await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    (addresses,) = objects(output)
+    assert {"base_url", "cdn_url"} == set(addresses)
+
+
+def test_a_program_reads_what_the_demonstration_took(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --json stdout has one object, and what is for people goes to stderr."""
+    folder = ["--folder", str(tmp_path), "--speed", "600"]
+    assert 0 == run("demo", "--count", "1", *folder, "--json")
+    output, error = capsys.readouterr()
+    (facts,) = objects(output)
+    assert (3, 3, 1_500_000) == (facts["downloaded"], facts["orders_billed"], facts["tokens_spent"])
+    assert "status requests sent" in error
 
 
 def test_without_its_extra_the_command_says_what_to_install(

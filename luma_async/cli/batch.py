@@ -1,0 +1,182 @@
+"""The commands for batches: many orders, paid once, whatever happens to the program."""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from attrs import frozen
+from cyclopts import App
+
+from luma_async._sansio.order_files import read_orders
+from luma_async.batch import Batch, BatchStatus, NewOrder
+from luma_async.batch.batch import LEDGER_NAME
+from luma_async.cli.batch_choices import (
+    CONNECTION,
+    OUTPUT,
+    USUAL,
+    Choices,
+    FolderArgument,
+    count,
+    print_record,
+)
+from luma_async.cli.batch_review import retry, review, status
+from luma_async.cli.board import Board
+from luma_async.cli.connection import Connection
+from luma_async.cli.exits import Exit, worst
+from luma_async.cli.money import format_tokens
+from luma_async.cli.output import Output, note, report
+from luma_async.cli.stopping import stopping
+from luma_async.errors import ConfigurationError, LedgerError, LumaError
+
+_LINE_SECONDS = 10.0
+
+
+def run(
+    folder: FolderArgument,
+    orders: Sequence[Path] = (),
+    /,
+    *,
+    yes: bool = False,
+    choices: Choices = USUAL,
+    connection: Connection = CONNECTION,
+    output: Output = OUTPUT,
+) -> int:
+    """Order, follow and download many videos, or go on where the last run ended.
+
+    For example: `luma-async batch run foxes prompts.txt --budget 5usd`
+
+    The folder is the result: videos/, index.html to look at them, results.jsonl for programs, and
+    orders.sqlite, which knows what was paid. Ctrl-C stops it; the same command goes on.
+
+    Parameters
+    ----------
+    folder
+        The folder of the batch; it is made if it is missing.
+    orders
+        Files of orders: a prompt a line, or .jsonl or .csv with the fields of an order. The same
+        file again adds nothing. Without one, the batch goes on with what it has.
+    yes
+        Pay without asking.
+    """
+    if not orders and not (folder / LEDGER_NAME).exists():
+        raise ConfigurationError(f"{folder} holds no batch yet: name a file of orders")
+    again = shlex.join(["luma-async", "batch", "run", str(folder), *choices.words()])
+    found = [read_orders(str(path), path.read_bytes()) for path in orders]
+    new = [NewOrder(one.order, one.source, key=one.key) for file in found for one in file]
+    status = asyncio.run(_add(folder, new, choices, connection))
+    if status.counts.get("planned", 0) and not yes:
+        _ask(status)
+    return asyncio.run(_Show(folder, choices, connection, output, again).run())
+
+
+async def _add(
+    folder: Path, orders: Sequence[NewOrder], choices: Choices, connection: Connection
+) -> BatchStatus:
+    """Add the orders, and say what that will cost."""
+    async with connection.client() as luma, choices.open(folder, luma) as batch:
+        if orders:
+            note(f"{count(await batch.add(orders), 'new order')} of {len(orders):,}")
+        status = await batch.status()
+    note(_plan(folder, status))
+    return status
+
+
+def _plan(folder: Path, status: BatchStatus) -> str:
+    planned = status.counts.get("planned", 0)
+    text = f"{folder}: {count(status.orders, 'order')}, {status.counts.get('done', 0)} done"
+    if held := status.counts.get("unknown", 0):
+        text += f", {held} held"
+    if not planned:
+        return f"{text}; nothing is to be paid"
+    text += f"; {count(planned, 'order')} to pay: {format_tokens(status.to_pay)}"
+    if status.budget is not None and status.tokens + status.to_pay > status.budget:
+        left = max(status.budget - status.tokens, 0) * planned // status.to_pay
+        text += f". The budget of {format_tokens(status.budget)} allows for {left} of them"
+    return text
+
+
+def _ask(status: BatchStatus) -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigurationError("nobody is there to be asked whether to pay: give --yes")
+    print("Pay for them? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise ConfigurationError("nothing was sent, and nothing is paid")
+
+
+@frozen
+class _Show:
+    """Runs a batch before a person's eyes."""
+
+    _folder: Path
+    _choices: Choices
+    _connection: Connection
+    _output: Output
+    _again: str
+
+    async def run(self) -> int:
+        """Run the batch and return the exit code."""
+        codes = [Exit.DONE]
+        async with self._connection.client() as luma:
+            board = Board(luma, self._choices.max_in_flight, anyio.current_time())
+            async with self._choices.open(self._folder, luma, board) as batch:
+                board.begin(await batch.records())
+                with stopping(batch.stop, self._again) as stop:
+                    async with self._shown(board):
+                        codes += [await self._outcomes(batch)]
+                status = await batch.status()
+        note(board.line())
+        if stop.is_asked:
+            note(f"interrupted; what is paid is recorded. Go on with: {self._again}")
+            return Exit.INTERRUPTED
+        note(f"look at {self._folder / 'index.html'}")
+        if status.counts.get("unknown", 0):
+            codes.append(Exit.UNKNOWN)
+            note(
+                f"{count(status.counts['unknown'], 'order')} may have been paid: look with "
+                f"`luma-async batch review {shlex.quote(str(self._folder))}`"
+            )
+        return worst(codes)
+
+    async def _outcomes(self, batch: Batch) -> Exit:
+        codes = [Exit.DONE]
+        try:
+            async for outcome in batch.run():
+                if outcome.error is not None and outcome.record.state != "unknown":
+                    codes.append(Exit.FAILED)
+                print_record(self._output, outcome.record)
+        except LedgerError:
+            raise
+        except LumaError as error:
+            codes.append(
+                report(error, hint=f"what is paid is recorded; go on with `{self._again}`")
+            )
+        return worst(codes)
+
+    @asynccontextmanager
+    async def _shown(self, board: Board) -> AsyncIterator[None]:
+        """Keep the board up to date, or print a line now and then."""
+        with board.live() as live:
+            ticking = asyncio.create_task(self._tick(board, in_lines=live is None))
+            try:
+                yield
+            finally:
+                ticking.cancel()
+
+    async def _tick(self, board: Board, *, in_lines: bool) -> None:
+        while True:
+            await anyio.sleep(_LINE_SECONDS if in_lines else 0.5)
+            board.tick(anyio.current_time())
+            if in_lines:
+                board.print_line()
+
+
+def add_batch(app: App) -> None:
+    """Register the commands of batches."""
+    commands = App(name="batch", help="Many videos, paid once, whatever happens to the program.")
+    for command in (run, status, review, retry):
+        commands.command(command)
+    app.command(commands)

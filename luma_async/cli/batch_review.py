@@ -1,0 +1,151 @@
+"""The commands that look at a batch, and decide on orders that need a person."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+
+from luma_async._io.store import read_ledger
+from luma_async.batch.batch import LEDGER_NAME
+from luma_async.batch.report import result
+from luma_async.batch.status import status_of
+from luma_async.cli.batch_choices import (
+    CONNECTION,
+    OUTPUT,
+    USUAL,
+    FolderArgument,
+    count,
+    print_record,
+)
+from luma_async.cli.connection import Connection
+from luma_async.cli.exits import Exit
+from luma_async.cli.money import format_tokens
+from luma_async.cli.output import Output, note
+from luma_async.errors import ConfigurationError, LedgerError
+from luma_async.settings import TOKENS_PER_USD, Budget
+
+
+def status(folder: FolderArgument, /, *, output: Output = OUTPUT) -> None:
+    """Say how far a batch is, also while it runs. No key is needed, and nothing is asked.
+
+    For example: `luma-async batch status foxes`
+
+    Parameters
+    ----------
+    folder
+        The folder of the batch.
+    """
+    found = status_of(read_ledger(folder / LEDGER_NAME), Budget())
+    value = {
+        "folder": str(folder),
+        "orders": found.orders,
+        "counts": dict(found.counts),
+        "tokens": found.tokens,
+        "usd": found.tokens / TOKENS_PER_USD,
+        "tokens_to_pay": found.to_pay,
+    }
+    lines = [f"{count:>6}  {state}" for state, count in found.counts.items()]
+    output.result(value, "\n".join([*lines, f"{format_tokens(found.tokens)} spent"]))
+
+
+async def review(
+    folder: FolderArgument,
+    /,
+    *,
+    adopt: Sequence[str] = (),
+    dismiss: Sequence[int] = (),
+    connection: Connection = CONNECTION,
+    output: Output = OUTPUT,
+) -> int:
+    """List the orders that may have been paid, and the generations that they may be.
+
+    For example: `luma-async batch review foxes --adopt 7=0f2b... --dismiss 9`
+
+    Parameters
+    ----------
+    folder
+        The folder of the batch.
+    adopt
+        NUMBER=ID: the order of this number became the generation of this id; the next run
+        downloads its video.
+    dismiss
+        The number of an order that is neither to be looked for nor sent again.
+    """
+    await _require_batch(folder)
+    async with connection.client() as luma, USUAL.open(folder, luma) as batch:
+        names = {record.number: record.order_id for record in await batch.records()}
+        for pair in adopt:
+            number, _, generation_id = pair.partition("=")
+            await batch.adopt(_name(names, number), generation_id)
+        for dismissed in dismiss:
+            await batch.dismiss(_name(names, str(dismissed)))
+        held = await batch.review()
+    for one in held:
+        record = one.record
+        value = {**result(record), "candidates": list(one.candidates)}
+        found = ", ".join(one.candidates) or "none in the list of the account"
+        output.result(
+            value,
+            f"{record.number}  {record.order.excerpt!r}\n"
+            f"    sent {record.sent_at:%Y-%m-%d %H:%M:%S} UTC: {record.reason}\n"
+            f"    may be: {found}",
+        )
+    if held:
+        again = f"luma-async batch review {shlex.quote(str(folder))}"
+        note(f"if one is there: `{again} --adopt NUMBER=ID`; if not, and some minutes have passed:")
+        note(f"`luma-async batch retry {shlex.quote(str(folder))} NUMBER --may-pay-twice`")
+    return Exit.UNKNOWN if held else Exit.DONE
+
+
+async def retry(
+    folder: FolderArgument,
+    numbers: Sequence[int] = (),
+    /,
+    *,
+    may_pay_twice: bool = False,
+    connection: Connection = CONNECTION,
+    output: Output = OUTPUT,
+) -> None:
+    """Plan orders anew that failed or were rejected; the next run pays for them once more.
+
+    For example: `luma-async batch retry foxes`
+
+    Parameters
+    ----------
+    folder
+        The folder of the batch.
+    numbers
+        Which orders; all that failed or were rejected by default.
+    may_pay_twice
+        Also plan orders, given by their numbers, that may have been paid already.
+    """
+    await _require_batch(folder)
+    async with connection.client() as luma, USUAL.open(folder, luma) as batch:
+        records = await batch.records()
+        names = {one.number: one.order_id for one in records}
+        chosen = [_name(names, str(number)) for number in numbers]
+        held = [one.number for one in records if one.state == "unknown" and one.order_id in chosen]
+        if held and not may_pay_twice:
+            raise ConfigurationError(
+                f"order {held[0]} may have been paid already: look with `luma-async batch review`, "
+                "or give --may-pay-twice"
+            )
+        if not numbers:
+            chosen = [one.order_id for one in records if one.state in ("failed", "rejected")]
+        planned = await batch.retry(chosen)
+    for record in planned:
+        print_record(output, record)
+    price = format_tokens(len(planned) * Budget().per_create)
+    note(f"{count(len(planned), 'order')} planned anew, {price}: `luma-async batch run {folder}`")
+
+
+async def _require_batch(folder: Path) -> None:
+    if not await anyio.Path(folder / LEDGER_NAME).exists():
+        raise LedgerError(f"{folder / LEDGER_NAME}: there is no batch")
+
+
+def _name(names: dict[int, str], number: str) -> str:
+    if not number.isdecimal() or int(number) not in names:
+        raise ConfigurationError(f"there is no order {number!r} in this batch")
+    return names[int(number)]

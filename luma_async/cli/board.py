@@ -1,0 +1,135 @@
+"""What a person sees of a batch while it runs."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+
+from attrs import define, field
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from luma_async.batch import OrderState, Record
+from luma_async.cli.money import format_dollars
+from luma_async.cli.output import note
+from luma_async.client import LumaClient
+
+_AT_SERVICE: tuple[OrderState, ...] = ("submitting", "submitted")
+_LOADING: tuple[OrderState, ...] = ("completed", "downloading")
+_FAILED: tuple[OrderState, ...] = ("rejected", "failed")
+# Before so many videos are done, their pace says little.
+_ENOUGH = 10
+
+
+@define(eq=False)
+class Board:
+    """The state of a batch, live in a terminal and in lines elsewhere."""
+
+    _luma: LumaClient
+    _max_in_flight: int
+    _now: float
+    _records: dict[str, Record] = field(factory=dict, init=False)
+    _began: float = field(init=False)
+    _done_before: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._began = self._now
+
+    def begin(self, records: Iterable[Record]) -> None:
+        """Take the state in which a run begins."""
+        for record in records:
+            self.note(record)
+        self._done_before = self._count("done")
+
+    def note(self, record: Record) -> None:
+        """Take in how far an order is."""
+        self._records[record.order_id] = record
+
+    def live(self) -> AbstractContextManager[object]:
+        """Show the board on stderr for as long as the context lasts, if a person is watching."""
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            return nullcontext()
+        # Results that go to the same terminal appear above the board, others are left alone.
+        return Live(
+            get_renderable=self._table,
+            console=console,
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=True,
+            transient=True,
+        )
+
+    def tick(self, now: float) -> None:
+        """Let time pass."""
+        self._now = now
+
+    def print_line(self) -> None:
+        """Print the state in one line."""
+        note(self.line())
+
+    def line(self) -> str:
+        """Say how far the batch is."""
+        left = self.seconds_left()
+        parts = [f"{self._count('done')} of {len(self._records)} videos done"]
+        parts += [
+            f"{self._count(*states)} {name}" for name, states in _PARTS if self._count(*states)
+        ]
+        parts.append(f"{format_dollars(self._tokens)} spent")
+        if left is not None and left > 0:
+            parts.append(f"about {_span(left)} left")
+        return ", ".join(parts)
+
+    def seconds_left(self) -> float | None:
+        """Estimate when all is done: by the pace so far, or by how long a video takes."""
+        left = self._count("planned", *_AT_SERVICE, *_LOADING)
+        done = self._count("done") - self._done_before
+        if done >= _ENOUGH:
+            return left * (self._now - self._began) / done
+        seconds = self._luma.statistics().median_seconds
+        if seconds is None:
+            return None
+        return seconds * (left / self._max_in_flight + 0.5) if left else 0.0
+
+    @property
+    def _tokens(self) -> int:
+        return sum(record.tokens for record in self._records.values())
+
+    def _count(self, *states: OrderState) -> int:
+        counts = Counter(record.state for record in self._records.values())
+        return sum(counts[state] for state in states)
+
+    def _table(self) -> Table:
+        learned, left = self._luma.statistics(), self.seconds_left()
+        table = Table.grid(padding=(0, 2))
+        done = f"{self._count('done')} of {len(self._records)}"
+        table.add_row("done", done, ProgressBar(len(self._records), self._count("done"), width=30))
+        for name, states in _PARTS:
+            table.add_row(name, f"{self._count(*states)}")
+        table.add_row("spent", format_dollars(self._tokens))
+        if learned.median_seconds is not None and learned.p90_seconds is not None:
+            usual = f"{learned.median_seconds:.0f} s, one of ten over {learned.p90_seconds:.0f} s"
+            table.add_row("a video takes", usual)
+        if left is not None:
+            at = datetime.now().astimezone() + timedelta(seconds=left)
+            table.add_row("finish expected", f"{at:%H:%M}, in {_span(left)}")
+        return table
+
+
+_PARTS: tuple[tuple[str, tuple[OrderState, ...]], ...] = (
+    ("planned", ("planned",)),
+    ("at the service", _AT_SERVICE),
+    ("downloading", _LOADING),
+    ("failed", _FAILED),
+    ("held", ("unknown",)),
+)
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

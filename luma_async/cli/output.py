@@ -1,0 +1,128 @@
+"""What a command says: results on stdout, everything else on stderr."""
+
+import json as json_format
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, TextIO
+
+from attrs import asdict, frozen
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from luma_async._sansio.responses import printable
+from luma_async.cli.exits import Exit, explain, one_line, worst
+from luma_async.errors import LumaError
+from luma_async.models import Generation, GenerationSummary, UploadedImage
+
+_COLOURS = {"completed": "green", "failed": "red", "error": "red"}
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class Output:
+    """How results are printed; shared by every command.
+
+    Attributes:
+        json: Print results as JSON, one object a line, for other programs.
+    """
+
+    json: Annotated[bool, Parameter(name="--json")] = False
+
+    def result(self, value: Mapping[str, Any], line: str | Text) -> None:
+        """Print one result: the value with --json, and else the line."""
+        if self.json:
+            text = json_format.dumps(value, default=_plain)
+            # Of the control characters it is the one that JSON does not escape.
+            _put(sys.stdout, text.replace("\x7f", "\\u007f") + "\n")
+        else:
+            _put(sys.stdout, _rendered(sys.stdout, line))
+
+    def generation(self, one: Generation, file: str | None = None) -> None:
+        """Print a generation: its id, its state, and where its video is or why there is none."""
+        value = asdict(one, filter=lambda field, _: field.name not in ("raw", "seconds_left"))
+        if file is not None:
+            value["file"] = file
+        address = one.video.url if one.video is not None else None
+        detail = file or address or one.failure_reason or one.prompt or ""
+        state = Text(printable(one.state), _COLOURS.get(one.state, "yellow"))
+        self.result(value, Text("  ").join([Text(one.id, "bold"), state, Text(printable(detail))]))
+
+    def receipt(self, one: Generation) -> None:
+        """Print what was ordered.
+
+        Raises:
+            LumaError: Stdout takes nothing any more; the text tells the id, lest it be lost.
+        """
+        try:
+            if self.json:
+                self.generation(one)
+            else:
+                self.result({}, one.id)
+        except OSError as error:
+            raise LumaError(
+                f"the order was accepted as {one.id} and is paid, but stdout is closed: {error}"
+            ) from None
+
+    def summary(self, one: GenerationSummary) -> None:
+        """Print a line of the account's list."""
+        self.result(asdict(one), Text("  ").join([Text(one.id, "bold"), _text(one.prompt)]))
+
+    def image(self, one: UploadedImage) -> None:
+        """Print the address of an uploaded image."""
+        self.result(asdict(one), _text(one.public_url))
+
+    def stored(self, generation_id: str, file: str) -> None:
+        """Print where the video of a generation was stored."""
+        self.result({"id": generation_id, "file": file}, _text(file))
+
+
+def note(text: str) -> None:
+    """Print a line of progress or a remark on stderr."""
+    _put(sys.stderr, _rendered(sys.stderr, Text(one_line(text), "dim")))
+
+
+def report(
+    error: BaseException, *, hint: str | None = None, otherwise: str = "luma-async --help"
+) -> Exit:
+    """Print an error on stderr, as one line that says what and one that says what to do.
+
+    Args:
+        error: What happened; one of `exits.FORESEEN`.
+        hint: What to do about it, where the caller knows better.
+        otherwise: What to do where there is no other advice.
+
+    Returns:
+        The exit code that it calls for.
+    """
+    problems = explain(error)
+    for problem in problems:
+        complaint = Text.assemble(("luma-async:", "bold red"), " ", problem.what)
+        advice = one_line(hint or problem.hint or otherwise)
+        advised = Text.assemble(("hint:", "bold"), " ", advice)
+        _put(sys.stderr, _rendered(sys.stderr, complaint) + _rendered(sys.stderr, advised))
+    return worst(problem.code for problem in problems)
+
+
+def _text(text: str | None) -> Text:
+    return Text(printable(text or ""))
+
+
+def _rendered(stream: TextIO, line: str | Text) -> str:
+    """Give a line its colours where the stream is a terminal; it is neither wrapped nor cut."""
+    console = Console(file=stream)
+    with console.capture() as capture:
+        console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    return capture.get()
+
+
+def _put(stream: TextIO, text: str) -> None:
+    # What the encoding of a terminal lacks is no reason to lose a result.
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

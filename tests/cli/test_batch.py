@@ -1,0 +1,294 @@
+"""The commands for batches, run as a person runs them."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from luma_async.emulator import Emulator, Fault
+from tests.cli.running import objects, run as run_command
+
+
+@pytest.fixture
+def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in an empty folder with a file of three prompts."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "prompts.txt"
+    path.write_text("A red fox\nA blue fox\nA green fox\n")
+    return path
+
+
+def run(*arguments: str) -> int:
+    """Run a command for batches."""
+    return run_command("batch", *arguments)
+
+
+def test_a_file_of_prompts_becomes_a_folder_of_videos(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Results go to stdout, what it costs and where to look to stderr."""
+    assert 0 == run("run", "foxes", str(prompts), "--yes")
+    output = capsys.readouterr()
+    assert 3 == service.billed == output.out.count("  done ")
+    assert "3 orders to pay: 1,500,000 tokens (0.75 US dollars)" in output.err
+    assert "look at foxes/index.html" in output.err
+    assert {"videos", "index.html", "results.jsonl", "orders.sqlite", "orders.sqlite.lock"} == {
+        path.name for path in Path("foxes").iterdir()
+    }
+
+
+def test_the_same_command_again_pays_for_nothing(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A finished batch is left as it is, and no request is sent."""
+    run("run", "foxes", str(prompts), "--yes")
+    sent = len(service.requests)
+    assert 0 == run("run", "foxes", str(prompts))
+    assert sent == len(service.requests)
+    assert "3 orders, 3 done; nothing is to be paid" in capsys.readouterr().err
+
+
+def test_other_programs_read_one_object_a_line(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --json, every line of stdout stands for itself."""
+    assert 0 == run("run", "foxes", str(prompts), "--yes", "--json")
+    results = objects(capsys.readouterr().out)
+    assert ["done"] * 3 == [result["state"] for result in results]
+    assert {bill.id for bill in service.ledger} == {one["generation_id"] for one in results}
+    assert all(Path("foxes", one["file"]).is_file() for one in results)
+    assert 0 == run("status", "foxes", "--json")
+    assert {
+        "folder": "foxes",
+        "orders": 3,
+        "counts": {"done": 3},
+        "tokens": 1_500_000,
+        "usd": 0.75,
+        "tokens_to_pay": 0,
+    } == json.loads(capsys.readouterr().out)
+
+
+def test_nothing_is_paid_where_nobody_can_be_asked(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script has to say that it means it."""
+    assert 2 == run("run", "foxes", str(prompts))
+    assert "give --yes" in capsys.readouterr().err
+    assert 0 == service.billed
+
+
+def test_a_budget_is_kept_and_named_in_the_line_that_goes_on(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it allows for is said before, and the exit code says what ended the run."""
+    assert 5 == run("run", "foxes", str(prompts), "--yes", "--budget", "0.5usd")
+    error = capsys.readouterr().err
+    assert "allows for 2 of them" in error
+    assert "`luma-async batch run foxes --budget 1000000`" in error
+    assert 2 == service.billed
+    assert 0 == run("run", "foxes", "--yes", "--budget", "1usd", "--timeout", "90")
+    assert 3 == service.billed
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [(401, "does not know this key"), (403, "cannot pay for this")],
+)
+def test_trouble_with_the_account_ends_with_its_own_code(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str], status: int, hint: str
+) -> None:
+    """No order is burnt, and the same command goes on once the trouble is over."""
+    service.inject(Fault(route="create", times=None, status=status))
+    assert 5 == run("run", "foxes", str(prompts), "--yes")
+    assert hint in capsys.readouterr().err
+    service.clear_faults()
+    assert 0 == run("run", "foxes", "--yes")
+    assert 3 == service.billed
+
+
+def test_a_video_that_fails_is_planned_anew_only_when_asked_for(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was paid; a second try is paid as well, and is for a person to decide."""
+    service.script("A blue fox", [(0.0, "pending"), (1.0, "failed")])
+    assert 1 == run("run", "foxes", str(prompts), "--yes")
+    assert 1 == run("run", "foxes", "--yes") + 1
+    assert 3 == service.billed
+    service.script("A blue fox", [(0.0, "pending"), (1.0, "completed")])
+    assert 0 == run("retry", "foxes")
+    assert "1 order planned anew, 500,000 tokens" in capsys.readouterr().err
+    assert 0 == run("run", "foxes", "--yes")
+    assert 4 == service.billed
+
+
+def test_an_order_in_doubt_is_held_until_a_person_says_what_it_became(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its candidates are named; adopted, its video is fetched without another payment."""
+    service.inject(Fault(route="create", prompt="A blue fox", drop="after"))
+    assert 3 == run("run", "foxes", str(prompts), "--yes")
+    assert "`luma-async batch review foxes`" in capsys.readouterr().err
+    assert 3 == run("review", "foxes", "--json")
+    (held,) = objects(capsys.readouterr().out)
+    (bill,) = [bill for bill in service.ledger if bill.prompt == "A blue fox"]
+    assert (2, [bill.id]) == (held["number"], held["candidates"])
+    assert 3 == run("review", "foxes")
+    assert f"may be: {bill.id}" in capsys.readouterr().out
+    assert 2 == run("retry", "foxes", "2")
+    assert 0 == run("review", "foxes", "--adopt", f"2={bill.id}")
+    assert 0 == run("run", "foxes")
+    assert 3 == service.billed
+
+
+def test_an_order_in_doubt_can_be_given_up_or_paid_again(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both are said in words that leave no doubt about the money."""
+    service.inject(Fault(route="create", prompt="A blue fox", drop="before"))
+    service.inject(Fault(route="create", prompt="A green fox", drop="before"))
+    assert 3 == run("run", "foxes", str(prompts), "--yes")
+    assert 3 == run("review", "foxes", "--dismiss", "2")
+    assert "none in the list of the account" in capsys.readouterr().out
+    assert 0 == run("retry", "foxes", "3", "--may-pay-twice")
+    assert 0 == run("run", "foxes", "--yes")
+    assert 2 == service.billed
+
+
+def test_unknown_orders_are_found_again_where_that_is_asked_for(
+    service: Emulator, prompts: Path
+) -> None:
+    """With reconcile the batch looks by itself, and ends well."""
+    service.inject(Fault(route="create", prompt="A blue fox", drop="after"))
+    options = ["--on-unknown", "reconcile", "--settle", "0.1"]
+    assert 0 == run("run", "foxes", str(prompts), "--yes", *options)
+    assert 3 == service.billed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        pytest.param(["run", "new"], 2, id="no orders and no batch"),
+        pytest.param(["run", "new", "missing.txt", "--yes"], 2, id="no such file"),
+        pytest.param(["run", "new", "bad.jsonl", "--yes"], 2, id="a bad line"),
+        pytest.param(["status", "new"], 4, id="status of nothing"),
+        pytest.param(["review", "new"], 4, id="review of nothing"),
+        pytest.param(["retry", "new"], 4, id="retry of nothing"),
+        pytest.param(["retry", "foxes", "17"], 2, id="no such order"),
+        pytest.param(["review", "foxes", "--adopt", "x=y"], 2, id="no number"),
+        pytest.param(["run", "damaged"], 4, id="a damaged ledger"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_hint(
+    service: Emulator,
+    prompts: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+) -> None:
+    """It names what is wrong, costs nothing, and leaves no folder behind."""
+    run("run", "foxes", str(prompts), "--yes")
+    Path("bad.jsonl").write_text('{"prompt": ""}\n')
+    Path("damaged").mkdir()
+    Path("damaged/orders.sqlite").write_bytes(b"no ledger at all")
+    capsys.readouterr()
+    assert code == run(*arguments)
+    lines = capsys.readouterr().err.splitlines()
+    assert ["luma-async:", "hint:"] == [line.split()[0] for line in lines[-2:]]
+    assert not Path("new").exists()
+    assert 3 == service.billed
+
+
+@contextmanager
+def in_a_terminal(*arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """Run a command in a terminal of its own."""
+    primary, secondary = pty.openpty()
+    program = "from luma_async.cli import main; main()"
+    command = [sys.executable, "-c", program, "batch", *arguments]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
+    with subprocess.Popen(
+        command, stdin=secondary, stdout=secondary, stderr=secondary, env=environment
+    ) as process:
+        os.close(secondary)
+        try:
+            yield process, primary
+        finally:
+            process.kill()
+            os.close(primary)
+
+
+def read_until(primary: int, text: str, seen: str = "") -> str:
+    """Read what a terminal shows until a text is there, or the program has ended."""
+    while text not in re.sub(r"\s+", " ", seen):
+        ready, _, _ = select.select([primary], [], [], 30)
+        assert ready, f"nothing came after {seen[-500:]!r}"
+        try:
+            seen += os.read(primary, 65536).decode("utf-8", "replace")
+        except OSError:
+            break
+    return seen
+
+
+def test_in_a_terminal_a_person_is_asked_and_watches(service: Emulator, prompts: Path) -> None:
+    """The price is named before the question, and the board shows what happens."""
+    with in_a_terminal("run", "foxes", str(prompts)) as (process, primary):
+        seen = read_until(primary, "Pay for them? [y/N]")
+        assert "0.75 US dollars" in seen
+        os.write(primary, b"y\n")
+        seen = read_until(primary, "look at foxes/index.html", seen)
+        assert 0 == process.wait(30)
+    assert "at the service" in seen
+    assert 3 == service.billed
+
+
+def test_whoever_says_no_pays_nothing(service: Emulator, prompts: Path) -> None:
+    """Anything but yes is no."""
+    with in_a_terminal("run", "foxes", str(prompts)) as (process, primary):
+        read_until(primary, "[y/N]")
+        os.write(primary, b"\n")
+        seen = read_until(primary, "nothing is paid")
+        assert 2 == process.wait(30), seen
+    assert 0 == service.billed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_sees_payments_through_and_says_how_to_go_on(
+    service: Emulator, prompts: Path, number: signal.Signals
+) -> None:
+    """What was on its way is recorded under its id, and the next run pays for nothing twice."""
+    service.inject(Fault(route="create", times=None, delay=1.0))
+    with in_a_terminal("run", "foxes", str(prompts), "--yes") as (process, primary):
+        while not any(request.route == "create" for request in service.requests):
+            select.select([], [], [], 0.01)
+        process.send_signal(number)
+        seen = read_until(primary, "Go on with: luma-async batch run foxes")
+        assert 130 == process.wait(30), seen
+    service.clear_faults()
+    assert 0 == run("run", "foxes", "--yes")
+    assert 3 == service.billed
+
+
+def test_a_second_signal_leaves_at_once_and_is_safe_as_well(
+    service: Emulator, prompts: Path
+) -> None:
+    """What was on its way is held, as nobody has heard its answer."""
+    service.inject(Fault(route="create", times=None, delay=30.0))
+    with in_a_terminal("run", "foxes", str(prompts), "--yes") as (process, primary):
+        while 3 > sum(request.route == "create" for request in service.requests):
+            select.select([], [], [], 0.01)
+        process.send_signal(signal.SIGINT)
+        seen = read_until(primary, "once more leaves at once")
+        process.send_signal(signal.SIGINT)
+        seen = read_until(primary, "left at once; go on with:", seen)
+        assert 130 == process.wait(30), seen
+    service.clear_faults()
+    assert 3 == run("run", "foxes", "--yes")
+    assert 3 == sum(request.route == "create" for request in service.requests)
