@@ -3,11 +3,9 @@
 import asyncio
 import shlex
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import anyio
 from attrs import frozen
 from cyclopts import App
 
@@ -30,9 +28,7 @@ from luma_async.cli.exits import Exit, worst
 from luma_async.cli.money import format_tokens
 from luma_async.cli.output import Output, note, report
 from luma_async.cli.stopping import stopping
-from luma_async.errors import ConfigurationError, LedgerError, LumaError
-
-_LINE_SECONDS = 10.0
+from luma_async.errors import ConfigurationError, LumaError
 
 
 def run(
@@ -121,11 +117,11 @@ class _Show:
         """Run the batch and return the exit code."""
         codes = [Exit.DONE]
         async with self._connection.client() as luma:
-            board = Board(luma, self._choices.max_in_flight, anyio.current_time())
+            board = Board(luma.statistics, self._choices.max_in_flight)
             async with self._choices.open(self._folder, luma, board) as batch:
                 board.begin(await batch.records())
                 with stopping(batch.stop, self._again) as stop:
-                    async with self._shown(board):
+                    async with board.shown():
                         codes += [await self._outcomes(batch)]
                 status = await batch.status()
         note(board.line())
@@ -148,30 +144,11 @@ class _Show:
                 if outcome.error is not None and outcome.record.state != "unknown":
                     codes.append(Exit.FAILED)
                 print_record(self._output, outcome.record)
-        except LedgerError:
-            raise
         except LumaError as error:
             codes.append(
                 report(error, hint=f"what is paid is recorded; go on with `{self._again}`")
             )
         return worst(codes)
-
-    @asynccontextmanager
-    async def _shown(self, board: Board) -> AsyncIterator[None]:
-        """Keep the board up to date, or print a line now and then."""
-        with board.live() as live:
-            ticking = asyncio.create_task(self._tick(board, in_lines=live is None))
-            try:
-                yield
-            finally:
-                ticking.cancel()
-
-    async def _tick(self, board: Board, *, in_lines: bool) -> None:
-        while True:
-            await anyio.sleep(_LINE_SECONDS if in_lines else 0.5)
-            board.tick(anyio.current_time())
-            if in_lines:
-                board.print_line()
 
 
 def add_batch(app: App) -> None:

@@ -1,11 +1,13 @@
 """What a person sees of a batch while it runs."""
 
+import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 
+import anyio
 from attrs import define, field
 from rich.console import Console
 from rich.live import Live
@@ -15,28 +17,26 @@ from rich.table import Table
 from luma_async.batch import OrderState, Record
 from luma_async.cli.money import format_dollars
 from luma_async.cli.output import note
-from luma_async.client import LumaClient
+from luma_async.models import Statistics
 
 _AT_SERVICE: tuple[OrderState, ...] = ("submitting", "submitted")
 _LOADING: tuple[OrderState, ...] = ("completed", "downloading")
 _FAILED: tuple[OrderState, ...] = ("rejected", "failed")
 # Before so many videos are done, their pace says little.
 _ENOUGH = 10
+_LINE_SECONDS = 10.0
+_REFRESH_SECONDS = 0.25
 
 
 @define(eq=False)
 class Board:
     """The state of a batch, live in a terminal and in lines elsewhere."""
 
-    _luma: LumaClient
+    _statistics: Callable[[], Statistics]
     _max_in_flight: int
-    _now: float
     _records: dict[str, Record] = field(factory=dict, init=False)
-    _began: float = field(init=False)
+    _began: float = field(factory=anyio.current_time, init=False)
     _done_before: int = field(default=0, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._began = self._now
 
     def begin(self, records: Iterable[Record]) -> None:
         """Take the state in which a run begins."""
@@ -48,27 +48,35 @@ class Board:
         """Take in how far an order is."""
         self._records[record.order_id] = record
 
-    def live(self) -> AbstractContextManager[object]:
-        """Show the board on stderr for as long as the context lasts, if a person is watching."""
+    @asynccontextmanager
+    async def shown(self) -> AsyncIterator[None]:
+        """Show the board on stderr while the context lasts: live to a person, else in lines."""
         console = Console(stderr=True)
-        if not console.is_terminal:
-            return nullcontext()
         # Results that go to the same terminal appear above the board, others are left alone.
-        return Live(
+        live = Live(
             get_renderable=self._table,
             console=console,
+            auto_refresh=False,
             redirect_stdout=sys.stdout.isatty(),
-            redirect_stderr=True,
             transient=True,
         )
+        with live if console.is_terminal else nullcontext():
+            work = self._refresh(live) if console.is_terminal else self._print_lines()
+            task = asyncio.create_task(work)
+            try:
+                yield
+            finally:
+                task.cancel()
 
-    def tick(self, now: float) -> None:
-        """Let time pass."""
-        self._now = now
+    async def _refresh(self, live: Live) -> None:
+        while True:
+            live.refresh()
+            await anyio.sleep(_REFRESH_SECONDS)
 
-    def print_line(self) -> None:
-        """Print the state in one line."""
-        note(self.line())
+    async def _print_lines(self) -> None:
+        while True:
+            await anyio.sleep(_LINE_SECONDS)
+            note(self.line())
 
     def line(self) -> str:
         """Say how far the batch is."""
@@ -87,8 +95,8 @@ class Board:
         left = self._count("planned", *_AT_SERVICE, *_LOADING)
         done = self._count("done") - self._done_before
         if done >= _ENOUGH:
-            return left * (self._now - self._began) / done
-        seconds = self._luma.statistics().median_seconds
+            return left * (anyio.current_time() - self._began) / done
+        seconds = self._statistics().median_seconds
         if seconds is None:
             return None
         return seconds * (left / self._max_in_flight + 0.5) if left else 0.0
@@ -102,7 +110,7 @@ class Board:
         return sum(counts[state] for state in states)
 
     def _table(self) -> Table:
-        learned, left = self._luma.statistics(), self.seconds_left()
+        learned, left = self._statistics(), self.seconds_left()
         table = Table.grid(padding=(0, 2))
         done = f"{self._count('done')} of {len(self._records)}"
         table.add_row("done", done, ProgressBar(len(self._records), self._count("done"), width=30))

@@ -3,17 +3,16 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from attrs import define
+from rich.console import Console
 
 from luma_async.cli.exits import Exit
 from luma_async.cli.output import note
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_SHOW_CURSOR = "\x1b[?25h"
 
 
 @define
@@ -24,7 +23,9 @@ class Stop:
 
 
 @contextmanager
-def stopping(stop: Callable[[], None], again: str) -> Iterator[Stop]:
+def stopping(
+    stop: Callable[[], None], again: str, *, leave: Callable[[int], object] = os._exit
+) -> Iterator[Stop]:
     """Stop in an orderly way at the first signal, and leave at once at the second.
 
     Leaving at once is safe, as the ledger is: what was under way is held by the next run.
@@ -32,22 +33,23 @@ def stopping(stop: Callable[[], None], again: str) -> Iterator[Stop]:
     Args:
         stop: What ends the batch.
         again: The command that goes on.
+        leave: What ends the process on the spot.
     """
     loop, asked = asyncio.get_running_loop(), Stop()
 
     def handle() -> None:
+        again_asked, asked.is_asked = asked.is_asked, True
         # The terminal may be gone, and the reason for the signal.
         with suppress(OSError):
-            if asked.is_asked:
+            if again_asked:
                 note(f"left at once; go on with: {again}")
-                if sys.stderr.isatty():
-                    os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())
+                Console(stderr=True).show_cursor()
             else:
                 note("stopping: payments under way are seen through; once more leaves at once")
-        if asked.is_asked:
-            os._exit(Exit.INTERRUPTED)
-        asked.is_asked = True
-        stop()
+        if again_asked:
+            leave(Exit.INTERRUPTED)
+        else:
+            stop()
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, handle)

@@ -1,5 +1,6 @@
 """The commands for batches, run as a person runs them."""
 
+import io
 import json
 import os
 import pty
@@ -8,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,6 +146,8 @@ def test_an_order_in_doubt_is_held_until_a_person_says_what_it_became(
     assert 3 == run("review", "foxes")
     assert f"may be: {bill.id}" in capsys.readouterr().out
     assert 2 == run("retry", "foxes", "2")
+    assert 3 == run("run", "foxes")
+    assert "3 orders, 2 done, 1 held; nothing is to be paid" in capsys.readouterr().err
     assert 0 == run("review", "foxes", "--adopt", f"2={bill.id}")
     assert 0 == run("run", "foxes")
     assert 3 == service.billed
@@ -204,6 +208,46 @@ def test_a_mistake_is_one_line_and_a_hint(
     lines = capsys.readouterr().err.splitlines()
     assert ["luma-async:", "hint:"] == [line.split()[0] for line in lines[-2:]]
     assert not Path("new").exists()
+    assert 3 == service.billed
+
+
+class Terminal(io.StringIO):
+    """Stands for a terminal at which somebody sits."""
+
+    def isatty(self) -> bool:
+        """Say that it is one."""
+        return True
+
+
+@pytest.mark.parametrize(("answer", "paid"), [("yes\n", 3), ("y\n", 3), ("no\n", 0), ("", 0)])
+def test_a_person_is_asked_before_the_first_payment(
+    service: Emulator, prompts: Path, monkeypatch: pytest.MonkeyPatch, answer: str, paid: int
+) -> None:
+    """Only yes is yes."""
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert (0 if paid else 2) == run("run", "foxes", str(prompts))
+    assert paid == service.billed
+
+
+def test_an_interrupted_run_ends_with_the_line_that_goes_on(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The order that was on its way is recorded first."""
+    service.inject(Fault(route="create", times=None, delay=0.5))
+
+    def interrupt() -> None:
+        while not any(request.route == "create" for request in service.requests):
+            select.select([], [], [], 0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    person = threading.Thread(target=interrupt)
+    person.start()
+    assert 130 == run("run", "foxes", str(prompts), "--yes")
+    person.join()
+    assert "Go on with: luma-async batch run foxes" in capsys.readouterr().err
+    service.clear_faults()
+    assert 0 == run("run", "foxes", "--yes")
     assert 3 == service.billed
 
 

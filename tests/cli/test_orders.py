@@ -1,4 +1,4 @@
-"""Reading orders from files."""
+"""The orders of the demonstration."""
 
 from pathlib import Path
 
@@ -8,44 +8,26 @@ from luma_async import ConfigurationError, Order
 from luma_async.cli.orders import read_orders, sample_orders
 
 
-def test_a_text_file_holds_a_prompt_a_line(tmp_path: Path) -> None:
-    """Empty lines and the mark that some editors begin a file with do not matter."""
-    path = tmp_path / "prompts.txt"
-    path.write_text("\ufeffA fox\n\n  Two foxes  \n", "utf-8")
-    assert [Order("A fox"), Order("Two foxes")] == read_orders(path)
-
-
-def test_json_lines_hold_the_fields_of_orders(tmp_path: Path) -> None:
-    """Prompts and orders with options may stand in one file."""
-    path = tmp_path / "orders.jsonl"
-    path.write_text('{"user_prompt": "A fox", "aspect_ratio": "1:1"}\nTwo foxes\n')
+def test_a_file_gives_its_orders(tmp_path: Path) -> None:
+    """Files of every kind that a batch takes can be shown, too."""
+    path = tmp_path / "orders.csv"
+    path.write_text("prompt,aspect_ratio\nA fox,1:1\nTwo foxes,\n")
     assert [Order("A fox", aspect_ratio="1:1"), Order("Two foxes")] == read_orders(path)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        pytest.param('{"user_prompt": "A fox"', id="broken JSON"),
-        pytest.param('{"user_prompt": "A fox", "colour": "red"}', id="a field that no order has"),
-        pytest.param('{"aspect_ratio": "1:1"}', id="no prompt"),
-        pytest.param('{"user_prompt": "A fox", "aspect_ratio": "2:1"}', id="an unknown shape"),
-        pytest.param("A fox\x00", id="a control character"),
-    ],
-)
-def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str) -> None:
-    """One bad line refuses the file as a whole, before anything is paid."""
-    path = tmp_path / "orders.jsonl"
-    path.write_text(f"A fox\n{line}\n")
-    with pytest.raises(ConfigurationError, match=r"orders\.jsonl:2: "):
-        read_orders(path)
-
-
-def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    """A prompt is never sent with characters that its author did not write."""
+def test_a_bad_line_is_named_by_its_file_and_number(tmp_path: Path) -> None:
+    """One bad line refuses the file as a whole, and an editor can jump to it."""
     path = tmp_path / "prompts.txt"
-    path.write_bytes("Füchse".encode("latin-1"))
-    with pytest.raises(ConfigurationError, match="UTF-8"):
+    path.write_text("A fox\nA fox\x00\n")
+    with pytest.raises(ConfigurationError) as caught:
         read_orders(path)
+    assert str(caught.value).startswith(f"{path}:2: user_prompt: ")
+
+
+def test_a_file_that_is_not_there_is_no_mistake_of_its_lines(tmp_path: Path) -> None:
+    """What the system says of a file is passed on as it is."""
+    with pytest.raises(FileNotFoundError):
+        read_orders(tmp_path / "none.txt")
 
 
 def test_the_package_brings_a_few_dozen_prompts() -> None:
