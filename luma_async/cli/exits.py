@@ -157,7 +157,7 @@ def explain(error: BaseException) -> list[Problem]:
 
 def one_line(text: str) -> str:
     """Make one harmless line of any text."""
-    return printable(" ".join(text.split()))
+    return printable("; ".join(" ".join(line.split()) for line in text.splitlines()))
 
 
 def worst(codes: Iterable[Exit]) -> Exit:
