@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from luma_async._sansio.ledger import Book
+from luma_async._sansio.record import Book
 
 T = TypeVar("T")
 

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import anyio
+from attrs import evolve
 
 from luma_async._io.engine import Engine
+from luma_async._io.submit import unknown_record
 from luma_async._sansio import requests
-from luma_async._sansio.ledger import Record, Run
 from luma_async._sansio.reconciliation import candidates, reconcile
+from luma_async._sansio.record import Record, Run
 from luma_async._sansio.responses import read_summaries
 from luma_async.errors import SubmissionUnknownError
 from luma_async.models import Generation, GenerationSummary
 
 _TOLERANCE = timedelta(seconds=10.0)
+_SOUGHT = "sought"
 
 
 async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -> Generation:
@@ -23,38 +26,57 @@ async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -
         SubmissionUnknownError: The same error, with a note why it cannot be told.
         LumaError: The service could not be asked.
     """
+    unknown = evolve(unknown_record(error.order, error.sent_at), order_id=_SOUGHT)
+    for receipt in engine.submitter.receipts:
+        if _is_same(receipt, unknown):
+            # It was found before.
+            return await engine.get(receipt.order_id)
     since = (datetime.now(UTC) - error.sent_at).total_seconds()
     # The clock may have been set meanwhile.
     await anyio.sleep(min(max(settle - since, 0.0), settle))
     listed = await engine.fetcher.fetch(requests.list_all(), read_summaries)
-    receipts = [*engine.submitter.receipts]
-    unknown = Record(
-        order_id="unknown",
-        number=0,
-        order=error.order,
-        state="unknown",
-        run=1,
-        sent_at=error.sent_at,
-        unknown_at=datetime.now(UTC),
-    )
+    receipts = engine.submitter.receipts
     names = candidates(unknown, receipts, listed)
     latest = [one.order_id for one in receipts if not one.adopted][-1:]
     found = await engine.get_many([*names, *latest])
+    # From here on nothing is waited for: another search may have taken one of them meanwhile.
+    rivals = _sent_meanwhile(unknown, engine.submitter.unknown, engine.paid_timeout)
     others = _made_at_another_time(listed, found, receipts, error.sent_at, engine.paid_timeout)
     verdict = reconcile(
-        [*receipts, unknown],
+        # Of orders that differ in nothing, the one looked for is given what there is.
+        [*receipts, unknown, *rivals],
         listed,
         runs=[Run(number=1, has_baseline=True)],
         seen=dict.fromkeys(others, 1),
     )
-    name = verdict.found.get("unknown")
-    if name is None or name not in found:
-        why = verdict.doubts.get("unknown", "the account's list does not show it")
+    name = verdict.found.get(_SOUGHT)
+    if name is None:
+        why = verdict.doubts.get(_SOUGHT, "the account's list does not show it")
         looked = f"; it may be {', '.join(names)}" if names else ""
         error.add_note(f"Looked for in the account's list: {why}{looked}.")
         raise error
-    engine.submitter.note_receipt(error.order, name, adopted=True)
+    engine.submitter.note_receipt(error.order, name, found_for=error.sent_at)
+    for one in [one for one in engine.submitter.unknown if _is_same(one, unknown)]:
+        engine.submitter.unknown.remove(one)
     return found[name]
+
+
+def _is_same(one: Record, other: Record) -> bool:
+    return (one.order, one.sent_at) == (other.order, other.sent_at)
+
+
+def _sent_meanwhile(unknown: Record, others: Sequence[Record], paid_timeout: float) -> list[Record]:
+    """Return the other orders of that prompt and unknown outcome that were on their way as well."""
+    reach = timedelta(seconds=paid_timeout) + 2 * _TOLERANCE
+    return [
+        evolve(one, order_id=f"{_SOUGHT} too: {index}")
+        for index, one in enumerate(others)
+        if one.order.user_prompt == unknown.order.user_prompt
+        and not _is_same(one, unknown)
+        and one.sent_at is not None
+        and unknown.sent_at is not None
+        and abs(one.sent_at - unknown.sent_at) <= reach
+    ]
 
 
 def _made_at_another_time(

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import define, fields
 
-from luma_async._sansio.ledger import Record, Run
+from luma_async._sansio.record import Record, Run
 from luma_async._sansio.requests import check_id, check_order
 from luma_async.errors import LedgerError
 from luma_async.models import Order

@@ -19,7 +19,7 @@ from luma_async._io.outlast import in_executor
 from luma_async._io.ownership import Ownership
 from luma_async._io.partial import sync_folder
 from luma_async._io.sqlite_book import SqliteBook, now
-from luma_async._sansio.ledger import Book, Record
+from luma_async._sansio.record import Book, Record
 from luma_async.errors import LedgerError
 
 _LOG = logging.getLogger("luma_async")
@@ -61,7 +61,8 @@ class SqliteLedger:
         try:
             await self._call(partial(self._open, account, rebind))
         except BaseException:
-            self._thread.shutdown(wait=False)
+            # It was opened to the end even where the caller was cancelled meanwhile.
+            await self.close()
             raise
 
     async def transact(self, work: Callable[[Book], T], *, name: str) -> T:

@@ -17,8 +17,8 @@ from luma_async._io.keyring import Keyring
 from luma_async._io.limits import Gate
 from luma_async._io.outlast import outlast, see_through
 from luma_async._sansio import requests
-from luma_async._sansio.ledger import Record
 from luma_async._sansio.purse import Purse, Reservation
+from luma_async._sansio.record import Record
 from luma_async._sansio.requests import Request
 from luma_async._sansio.retry import Attempts, RetryBudget
 from luma_async._sansio.secret import Secret
@@ -56,7 +56,7 @@ class Recorder(Protocol):
         """Record that the order is about to be sent; when this raises, it is not."""
 
     async def sent(self, result: Generation | LumaError) -> None:
-        """Record how that ended; called once for each `sending` that returned.
+        """Record how that ended; called once for each `sending` that returned or was cancelled.
 
         A `Generation` is paid; a `SubmissionUnknownError` says that it may be; with any other error
         nothing was paid, and the order may be sent once more, after another `sending`.
@@ -84,6 +84,7 @@ class Submitter:
         unclaimed: The outcomes of paid requests whose caller was cancelled before it could take
             them: videos that are paid, or may be.
         receipts: The orders that were accepted lately, by which a list of the account is judged.
+        unknown: The orders of which that was not to be learned.
     """
 
     _http: Http
@@ -95,6 +96,7 @@ class Submitter:
     _chance: Callable[[], float] = random.random
     unclaimed: list[Outcome] = field(factory=list, init=False)
     receipts: deque[Record] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
+    unknown: deque[Record] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
     _under_way: set["asyncio.Task[Ending]"] = field(factory=set, init=False)
 
     async def submit(self, order: Order, recorder: Recorder | None = None) -> Generation:
@@ -120,14 +122,13 @@ class Submitter:
                     ending = await self._send(sending, reservation)
                 match ending:
                     case Accepted(generation):
-                        self.note_receipt(order, generation.id)
                         return generation
                     case Unknown():
                         raise _unknown(order, ending, sent_at)
                 await self._pause_or_raise(ending, attempts)
 
-    def note_receipt(self, order: Order, name: str, *, adopted: bool = False) -> None:
-        """Remember which generation an order became."""
+    def note_receipt(self, order: Order, name: str, *, found_for: datetime | None = None) -> None:
+        """Remember which generation an order became; it may be found for one sent at a time."""
         self.receipts.append(
             Record(
                 order_id=name,
@@ -135,7 +136,8 @@ class Submitter:
                 order=order,
                 state="submitted",
                 generation_id=name,
-                adopted=adopted,
+                adopted=found_for is not None,
+                sent_at=found_for,
                 submitted_at=datetime.now(UTC),
             )
         )
@@ -190,20 +192,30 @@ class Submitter:
         """Record an order, send it, and record how that ended."""
         if sending.recorder is None:
             ending = await self._exchange(sending)
-            _book(ending, reservation)
+            self._book(sending, ending, reservation)
             return ending
         try:
             await sending.recorder.sending()
             ending = await self._exchange(sending)
         except asyncio.CancelledError:
             ending = _cancelled_in_time()
-        _book(ending, reservation)
+        self._book(sending, ending, reservation)
         try:
             await see_through(sending.recorder.sent(_result(sending, ending)))
         except Exception:
             self._disclose_ending(sending, ending)
             raise
         return ending
+
+    def _book(self, sending: Sending, ending: Ending, reservation: Reservation) -> None:
+        """Count what was spent, or may have been, whether or not the caller hears of it."""
+        match ending:
+            case Accepted(generation):
+                reservation.spend()
+                self.note_receipt(sending.order, generation.id)
+            case Unknown():
+                reservation.spend()
+                self.unknown.append(unknown_record(sending.order, sending.sent_at))
 
     def _disclose_ending(
         self, sending: Sending, ending: Ending, cancellation: BaseException | None = None
@@ -243,9 +255,17 @@ class Submitter:
             )
 
 
-def _book(ending: Ending, reservation: Reservation) -> None:
-    if isinstance(ending, (Accepted, Unknown)):
-        reservation.spend()
+def unknown_record(order: Order, sent_at: datetime) -> Record:
+    """Make the record that an order of unknown outcome has beside the receipts."""
+    return Record(
+        order_id=f"unknown since {sent_at.isoformat()}",
+        number=0,
+        order=order,
+        state="unknown",
+        run=1,
+        sent_at=sent_at,
+        unknown_at=datetime.now(UTC),
+    )
 
 
 def _result(sending: Sending, ending: Ending) -> Generation | LumaError:

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from attrs import frozen
 
-from luma_async._sansio.ledger import Book, Record, Run, accept, explain, fingerprint, require
+from luma_async._sansio.ledger import accept, explain, fingerprint, require
+from luma_async._sansio.record import Book, Record, Run
 from luma_async.models import GenerationSummary
 
 _LOOKED_FOR = "; looked for: "

@@ -1,7 +1,8 @@
 """Durable batches: orders in, videos out, nothing paid twice."""
 
 from luma_async._io.ledger import Ledger
-from luma_async._sansio.ledger import NewOrder, OnUnknown, OrderState, Record
+from luma_async._sansio.ledger import OnUnknown
+from luma_async._sansio.record import NewOrder, OrderState, Record
 from luma_async.batch.batch import Batch
 from luma_async.batch.options import BatchOptions
 from luma_async.batch.status import BatchStatus, HeldOrder

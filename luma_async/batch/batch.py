@@ -13,9 +13,10 @@ from attrs import define
 from luma_async._io.outlast import in_thread
 from luma_async._io.store import SqliteLedger
 from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import NewOrder, OnUnknown, Record
+from luma_async._sansio.ledger import OnUnknown
 from luma_async._sansio.order_files import read_orders
 from luma_async._sansio.reconciliation import candidates
+from luma_async._sansio.record import NewOrder, Record
 from luma_async._sansio.requests import check_id, check_many, check_order
 from luma_async.batch.options import BatchOptions
 from luma_async.batch.report import Report
@@ -136,10 +137,16 @@ class Batch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the ledger."""
+        """Close the ledger, when payments under way have been recorded."""
         ledger, self._ledger = self._ledger, None
-        if ledger is not None:
-            await ledger.close()
+        try:
+            if self._runner is not None:
+                # Whoever left the iteration may not have ended it.
+                self._runner.stop()
+                await self._runner.end()
+        finally:
+            if ledger is not None:
+                await ledger.close()
 
     async def add(self, orders: Iterable[Order | str | NewOrder]) -> int:
         """Add orders, all of them or none. Nothing is sent.
@@ -167,10 +174,8 @@ class Batch:
             OSError: The file cannot be read.
         """
         path = Path(path)
-        data = await in_thread(path.read_bytes)
-        return await self.add(
-            NewOrder(one.order, one.source, key=one.key) for one in read_orders(path.name, data)
-        )
+        found = await in_thread(lambda: read_orders(path.name, path.read_bytes()))
+        return await self.add(NewOrder(one.order, one.source, key=one.key) for one in found)
 
     async def run(self) -> AsyncGenerator[BatchOutcome]:
         """Bring every order as far as it gets, and iterate over the outcomes as they come.
@@ -243,6 +248,7 @@ class Batch:
             LedgerError: It is not held, or another order has that generation.
         """
         check_id(generation_id)
+        self._check_idle(order_id)
         return await self._open_ledger().transact(
             lambda book: rules.adopt(book, order_id, generation_id, at=datetime.now(UTC)),
             name="adopt",
@@ -254,6 +260,7 @@ class Batch:
         Raises:
             LedgerError: It is not held.
         """
+        self._check_idle(order_id)
         return await self._open_ledger().transact(
             lambda book: rules.dismiss(book, order_id), name="dismiss"
         )
@@ -267,6 +274,7 @@ class Batch:
             LedgerError: One of them is in another state; none is planned then.
         """
         names = list(order_ids)
+        self._check_idle(*names)
         return await self._open_ledger().transact(
             lambda book: rules.retry(book, names), name="retry"
         )
@@ -275,6 +283,11 @@ class Batch:
         if self._ledger is None:
             raise ClientStateError("open the batch first: async with Batch.open(...) as batch")
         return self._ledger
+
+    def _check_idle(self, *order_ids: str) -> None:
+        for name in order_ids:
+            if self._runner is not None and self._runner.is_at(name):
+                raise LedgerError(f"order {name!r} is being worked on; let it come to its end")
 
     def _tell(self, record: Record) -> None:
         if self._on_change is None:

@@ -5,8 +5,9 @@ from typing import get_args
 
 from attrs import Attribute, field, frozen
 
-from luma_async._sansio.ledger import OnUnknown, Record
-from luma_async._sansio.requests import check_timeout
+from luma_async._sansio.ledger import OnUnknown
+from luma_async._sansio.record import Record
+from luma_async._sansio.requests import check_kinds, check_timeout
 from luma_async.errors import ConfigurationError
 from luma_async.settings import Budget, number
 
@@ -45,6 +46,7 @@ class BatchOptions:
 
     def __attrs_post_init__(self) -> None:
         check_timeout(self.timeout)
+        check_kinds(budget=(self.budget, Budget))
 
     @property
     def price(self) -> int:

@@ -10,7 +10,7 @@ from attrs import define
 from luma_async._io.crash_point import crash_point
 from luma_async._io.ledger import Ledger
 from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import Book, Record
+from luma_async._sansio.record import Book, Record
 from luma_async.batch.options import BatchOptions
 from luma_async.errors import (
     APIError,
@@ -27,6 +27,7 @@ from luma_async.models import Generation
 _LOG = logging.getLogger("luma_async")
 _TRIES = 3
 _PAUSE_SECONDS = 0.5
+_TOO_EARLY = 425
 
 EVERYBODYS = (AuthenticationError, OutOfCreditsError, PermissionDeniedError, RateLimitError)
 """What the service says of the account, and would say to any other order as well."""
@@ -71,7 +72,7 @@ class LedgerRecorder:
                 "unknown", lambda book: rules.give_up(book, name, reason=result.reason, at=at)
             )
         else:
-            refuses = isinstance(result, APIError) and not isinstance(result, EVERYBODYS)
+            refuses = _refuses_the_order(result)
             rule = rules.reject if refuses else rules.withdraw
             reason = str(result)
             await self._note(
@@ -107,6 +108,12 @@ class LedgerRecorder:
     async def _note(self, name: str, rule: Callable[[Book], Record]) -> None:
         self.record = await self._ledger.transact(rule, name=name)
         self._changed(self.record)
+
+
+def _refuses_the_order(error: LumaError) -> bool:
+    if isinstance(error, EVERYBODYS):
+        return False
+    return isinstance(error, APIError) and error.status != _TOO_EARLY
 
 
 def _now() -> datetime:

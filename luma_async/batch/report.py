@@ -14,7 +14,7 @@ from attrs import define, field
 from luma_async._io import clock
 from luma_async._io.crash_point import crash_point
 from luma_async._io.outlast import in_thread, outlast
-from luma_async._sansio.ledger import Record
+from luma_async._sansio.record import Record
 from luma_async.batch.gallery import page
 from luma_async.settings import TOKENS_PER_USD
 

@@ -16,7 +16,8 @@ from luma_async._io.crash_point import crash_point
 from luma_async._io.ledger import Ledger
 from luma_async._io.outlast import outlast
 from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import AT_SERVICE, Book, Record, Run
+from luma_async._sansio.ledger import AT_SERVICE
+from luma_async._sansio.record import Book, OrderState, Record, Run
 from luma_async._sansio.valve import Valve
 from luma_async.batch.lookout import Lookout
 from luma_async.batch.options import BatchOptions
@@ -46,12 +47,14 @@ class Runner:
     _valve: Valve = field(init=False)
     _lookout: Lookout = field(init=False)
     _planned: deque[Record] = field(factory=deque, init=False)
+    _states: dict[str, OrderState] = field(factory=dict, init=False)
+    _at_work: set[str] = field(factory=set, init=False)
     _at_service: set[str] = field(factory=set, init=False)
     _sending: set[str] = field(factory=set, init=False)
     _tasks: set["asyncio.Task[None]"] = field(factory=set, init=False)
     _outcomes: "asyncio.Queue[BatchOutcome | None]" = field(factory=asyncio.Queue, init=False)
     _nudge: asyncio.Event = field(factory=asyncio.Event, init=False)
-    _stopping: bool = field(default=False, init=False)
+    _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
     _broken_by: BaseException | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -65,28 +68,46 @@ class Runner:
             LumaError: No more orders were sent, as each would have met the same error.
         """
         run, records = await self._ledger.transact(_begin, name="run")
-        if run is None:
+        if run is None or self._stopping.is_set():
             return
+        self._states = {record.order_id: record.state for record in records}
+        for record in records:
+            if record.state == "unknown":
+                # The last run may have left it on its way.
+                self._watch(record)
         self._planned.extend(record for record in records if record.state == "planned")
         for record in records:
             if not record.is_final and record.state != "planned":
-                self._follow(record)
+                self._start(record)
         self._spawn(self._feed(run))
         try:
             while (outcome := await self._outcomes.get()) is not None:
                 yield outcome
         finally:
-            await self._end()
-        error = self._broken_by or (None if self._stopping else self._valve.shut_by)
+            await self.end()
+        error = self._broken_by or (None if self._stopping.is_set() else self._valve.shut_by)
         if error is not None:
             raise error
 
     def stop(self) -> None:
         """Send no more orders, see those through that are on their way, and leave the others."""
-        self._stopping = True
+        self._stopping.set()
         self._leave()
 
-    def _follow(self, record: Record) -> None:
+    async def end(self) -> None:
+        """Leave everything, and see those through that are on their way."""
+        self._leave()
+        if self._tasks:
+            everything = asyncio.gather(*self._tasks, return_exceptions=True)
+            if (cancellation := await outlast(everything)) is not None:
+                raise cancellation
+
+    def is_at(self, order_id: str) -> bool:
+        """Whether an order is being worked on."""
+        return order_id in self._at_work
+
+    def _start(self, record: Record) -> None:
+        self._at_work.add(record.order_id)
         if record.state in AT_SERVICE:
             self._at_service.add(record.order_id)
         self._spawn(self._run(record))
@@ -110,13 +131,6 @@ class Runner:
         for task in self._tasks:
             task.cancel()
 
-    async def _end(self) -> None:
-        self._leave()
-        if self._tasks:
-            everything = asyncio.gather(*self._tasks, return_exceptions=True)
-            if (cancellation := await outlast(everything)) is not None:
-                raise cancellation
-
     async def _feed(self, run: Run) -> None:
         """Send the planned orders, one after the other; some may be planned anew meanwhile."""
         if self._planned:
@@ -128,7 +142,7 @@ class Runner:
                 record = self._planned.popleft()
                 self._sending.add(record.order_id)
                 self._at_service.add(record.order_id)
-                self._spawn(self._run(record))
+                self._start(record)
             else:
                 with anyio.move_on_after(delay or None):
                     await self._nudge.wait()
@@ -140,11 +154,11 @@ class Runner:
     async def _take_baseline(self, run: Run) -> None:
         """Note what is in the account before anything is sent, so that it is not taken for ours."""
         while self._valve.shut_by is None:
+            await anyio.sleep(self._valve.wait(clock.now()))
             try:
                 listed = await self._luma.list()
             except (ConnectError, RateLimitError) as error:
                 self._valve.refused(error, clock.now())
-                await anyio.sleep(self._valve.wait(clock.now()))
                 continue
             except EVERYBODYS as error:
                 self._valve.shut(error)
@@ -186,24 +200,35 @@ class Runner:
             else:
                 self._outcomes.put_nowait(outcome)
         finally:
-            self._at_service.discard(name)
-            self._sending.discard(name)
+            for names in (self._at_work, self._at_service, self._sending):
+                names.discard(name)
             self._nudge.set()
 
     def _note(self, record: Record) -> None:
         """Take in how far an order is."""
-        if record.state == "submitted":
-            self._valve.accepted()
-        elif record.state == "unknown" and record.order_id in self._sending:
-            self._valve.unknown(unknown_error(record))
-        elif record.state == "rejected":
-            self._valve.reached()
-        if record.state != "submitting":
-            self._sending.discard(record.order_id)
-        if record.state not in AT_SERVICE:
-            self._at_service.discard(record.order_id)
-        self._nudge.set()
+        name, state = record.order_id, record.state
+        before, self._states[name] = self._states.get(name), state
+        if state != before:
+            self._count(record)
         self._watch(record)
+
+    def _count(self, record: Record) -> None:
+        name, state = record.order_id, record.state
+        if state == "submitted":
+            self._valve.accepted()
+        elif state == "unknown":
+            self._valve.unknown(unknown_error(record))
+        elif state == "rejected":
+            self._valve.reached()
+        if state in ("planned", "submitting"):
+            # One that was told to come back later keeps its place: it is sent again by itself.
+            return
+        self._sending.discard(name)
+        if state in AT_SERVICE:
+            self._at_service.add(name)
+        else:
+            self._at_service.discard(name)
+        self._nudge.set()
 
 
 def _begin(book: Book) -> tuple[Run | None, list[Record]]:

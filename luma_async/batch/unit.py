@@ -13,8 +13,9 @@ from luma_async._io.ledger import Ledger
 from luma_async._io.outlast import in_thread
 from luma_async._io.video_file import inspect_video
 from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import Record, Step
+from luma_async._sansio.ledger import Step
 from luma_async._sansio.reconciliation import settle
+from luma_async._sansio.record import Record
 from luma_async.batch.lookout import Lookout
 from luma_async.batch.options import BatchOptions
 from luma_async.batch.recorder import LedgerRecorder
@@ -97,7 +98,9 @@ class _Unit:
 
     async def run(self) -> BatchOutcome:
         """Take one step after the other until none is left."""
-        record = await self._note("look", rules.require)
+        record = await self._ledger.transact(
+            lambda book: rules.require(book, self._order_id), name="look"
+        )
         try:
             while (step := rules.next_step(record, self._options.on_unknown)) is not None:
                 record = await _STEPS[step](self, record)
@@ -127,10 +130,9 @@ class _Unit:
 
     async def wait(self, record: Record) -> Record:
         """Wait for the service to make it."""
-        target = self._generation or record.generation_id or ""
         try:
             self._generation = await self._luma.wait_until_done(
-                target, timeout=self._options.timeout
+                self._target(record), timeout=self._options.timeout
             )
         except ClientStateError:
             raise
@@ -155,8 +157,7 @@ class _Unit:
             # Under its name there is a whole video or none, which the last run may have stored.
             video = await in_thread(inspect_video, path)
             if video is None:
-                target = self._generation or record.generation_id or ""
-                await self._luma.download(target, path, overwrite=True)
+                await self._luma.download(self._target(record), path, overwrite=True)
                 crash_point("download: stored")
                 video = await in_thread(inspect_video, path)
             if video is None:
@@ -174,6 +175,7 @@ class _Unit:
 
     async def settle(self, record: Record) -> Record:
         """Find out what became of it, or pay again where that is asked for and safe."""
+        proofs = []
         for pause in (self._options.settle_left(record, _now()), self._options.look_interval):
             await anyio.sleep(pause)
             crash_point("settle: before list")
@@ -190,12 +192,20 @@ class _Unit:
             self._changed(record)
             if record.state != "unknown":
                 return record
+            proofs.append(is_absent)
         doubt = unknown_error(record)
-        if is_absent and self._options.on_unknown == "resubmit":
+        if all(proofs) and self._options.on_unknown == "resubmit":
             # It is for the caller to say when it is sent again.
             reason, price = "it was not accepted", self._options.price
             record = await self._note("resubmit", rules.withdraw, reason=reason, price=price)
         raise _StuckError(record, doubt)
+
+    def _target(self, record: Record) -> Generation | str:
+        """Return what is known of the generation; the service may have given out another's id."""
+        known = self._generation
+        if known is not None and known.id == record.generation_id:
+            return known
+        return record.generation_id or ""
 
     async def _stuck(self, error: LumaError) -> "_StuckError":
         """Note why it is still where it is."""

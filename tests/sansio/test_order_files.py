@@ -12,7 +12,7 @@ from luma_async._sansio.requests import check_order
 from luma_async.errors import ConfigurationError
 from luma_async.models import Order
 
-ENDINGS = ["txt", "jsonl", "ndjson", "csv", "tsv", "CSV", "json", ""]
+ENDINGS = ["txt", "jsonl", "ndjson", "csv", "tsv", "CSV", ""]
 
 
 def orders(name: str, text: str) -> list[Order]:
