@@ -86,3 +86,17 @@ def stall(session: nox.Session) -> None:
     """Cancel waiters at random and count the stalls; `-- --trials 10000` is the long run."""
     install(session, "tests")
     session.run("python", "-m", "tests.soak.stall", *session.posargs)
+
+
+@nox.session
+def kills(session: nox.Session) -> None:
+    """Kill batches at random moments and compare the bills; `-- --kills 10000` is the long run."""
+    install(session, "tests")
+    session.run("python", "-m", "tests.soak.kills", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Open the gallery of a batch in a headless Chromium, which has to be installed."""
+    install(session, "tests", "browser")
+    session.run("pytest", "tests/browser", *session.posargs)
