@@ -5,17 +5,29 @@ from pathlib import Path
 from typing import assert_type
 
 from luma_async import (
+    Budget,
     Durations,
     Generation,
     GenerationSummary,
     Learned,
     Limits,
     LumaClient,
+    LumaError,
     Order,
     Outcome,
     PollPolicy,
     Statistics,
+    SubmissionUnknownError,
     UploadedImage,
+)
+from luma_async.batch import (
+    Batch,
+    BatchOutcome,
+    BatchStatus,
+    HeldOrder,
+    Ledger,
+    Record,
+    run_unit,
 )
 
 
@@ -46,6 +58,38 @@ async def waits(luma: LumaClient, one: Generation, many: list[Generation]) -> No
     assert_type(luma.as_completed(many), AsyncGenerator[Generation, None])
     assert_type(luma.watch(one), AsyncGenerator[Generation, None])
     assert_type(luma.generate_many(["a", Order("b")]), AsyncGenerator[Outcome, None])
+
+
+class PrintedRecord:
+    """A record of payments that anybody can write."""
+
+    async def sending(self) -> None:
+        """Record that an order is about to be sent."""
+
+    async def sent(self, result: Generation | LumaError) -> None:
+        """Record how that ended."""
+
+
+async def payments(luma: LumaClient, error: SubmissionUnknownError) -> None:
+    """An order as a value, with a record of its own."""
+    assert_type(await luma.submit(Order("a"), recorder=PrintedRecord()), Generation)
+    assert_type(await luma.reconcile(error, settle=5), Generation)
+
+
+async def batches(luma: LumaClient, ledger: Ledger) -> None:
+    """A batch says what it holds."""
+    async with Batch.open("folder", luma, on_unknown="reconcile", budget=Budget()) as batch:
+        assert_type(batch, Batch)
+        assert_type(await batch.add(["a", Order("b")]), int)
+        assert_type(batch.run(), AsyncGenerator[BatchOutcome, None])
+        assert_type(await batch.records(), list[Record])
+        assert_type(await batch.status(), BatchStatus)
+        assert_type(await batch.review(), list[HeldOrder])
+        assert_type(await batch.retry(["a"]), list[Record])
+    outcome = await run_unit("a", ledger, luma, folder=Path("folder"))
+    assert_type(outcome, BatchOutcome)
+    assert_type(outcome.error, LumaError | None)
+    Batch.open("folder", luma, on_unknown="guess")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def mistakes(luma: LumaClient) -> None:
