@@ -10,7 +10,7 @@ from luma_async._io.file_lock import lock
 from luma_async.errors import LedgerError
 
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-_CONTENT = re.compile(r"process +(\d+)\nchanges +(\d+)\n")
+_CONTENT = re.compile(r"process +(\d+)\nchanges +(\d*)\n")
 
 
 @define(eq=False)
@@ -22,12 +22,12 @@ class Ownership:
     going on with that one would pay again for what it does not know.
 
     Attributes:
-        changes: The number that was counted; None where the file is new.
+        changes: The number that was counted; None where it is not known.
     """
 
     _ledger: Path
     changes: int | None = field(default=None, init=False)
-    _descriptor: int | None = field(default=None, init=False)
+    _descriptor: int = field(default=-1, init=False)
 
     @property
     def _path(self) -> Path:
@@ -41,17 +41,18 @@ class Ownership:
             OSError: The file cannot be written.
         """
         self._descriptor = os.open(self._path, _OPEN, 0o600)
-        found = _CONTENT.fullmatch(os.pread(self._descriptor, 100, 0).decode("ascii", "replace"))
         try:
             lock(self._descriptor)
         except BlockingIOError:
+            found = self._read()
             process = f" (process {found[1]})" if found else ""
             raise LedgerError(f"{self._ledger}: another program{process} is at it") from None
-        self.changes = int(found[2]) if found else None
-        self._note(self.changes or 0)
+        found = self._read()
+        self.changes = int(found[2]) if found and found[2] else None
+        self._note()
 
     def check(self, changes: int, *, closed: bool) -> None:
-        """Compare the changes that the ledger has with those that were counted.
+        """Compare the changes that the ledger has with those that were counted, and count them.
 
         Args:
             changes: What the ledger has.
@@ -68,19 +69,23 @@ class Ownership:
                 f"{self._ledger.name}, {self._ledger.name}-wal and {self._path.name} as they were "
                 "together; without them, paid orders would be paid again"
             )
+        self.count(changes)
 
     def count(self, changes: int) -> None:
         """Note how many changes are durable."""
         self.changes = changes
-        self._note(changes)
+        self._note()
 
-    def _note(self, changes: int) -> None:
-        if self._descriptor is not None:
-            text = f"process {os.getpid():>10}\nchanges {changes:>20}\n"
-            os.pwrite(self._descriptor, text.encode(), 0)
+    def _read(self) -> "re.Match[str] | None":
+        return _CONTENT.fullmatch(os.pread(self._descriptor, 100, 0).decode("ascii", "replace"))
+
+    def _note(self) -> None:
+        changes = "" if self.changes is None else self.changes
+        text = f"process {os.getpid():>10}\nchanges {changes:>20}\n"
+        os.pwrite(self._descriptor, text.encode(), 0)
 
     def release(self) -> None:
         """Let another be the owner."""
-        if self._descriptor is not None:
+        if self._descriptor >= 0:
             os.close(self._descriptor)
-            self._descriptor = None
+            self._descriptor = -1

@@ -46,7 +46,8 @@ CREATE TABLE orders (
   done_at       TEXT,
   file          TEXT,                          -- relative to the folder of the batch
   size          INTEGER,                       -- of the file, in bytes
-  sha256        TEXT                           -- of the file
+  sha256        TEXT,                          -- of the file
+  checksum      INTEGER NOT NULL               -- of this row: disks forget a bit now and then
 ) STRICT;
 
 CREATE INDEX orders_by_state ON orders (state);

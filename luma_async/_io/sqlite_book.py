@@ -1,6 +1,8 @@
 """One transaction of an SQLite ledger: records to rows, and back."""
 
+import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +17,7 @@ from luma_async.models import Order
 _ORDER_COLUMNS = tuple(one.name for one in fields(Order))
 _OWN_COLUMNS = tuple(one.name for one in fields(Record) if one.name != "order")
 _MOMENTS = tuple(name for name in _OWN_COLUMNS if name.endswith("_at"))
-_COLUMNS = (*_OWN_COLUMNS, *_ORDER_COLUMNS)
+_COLUMNS = (*_OWN_COLUMNS, *_ORDER_COLUMNS, "checksum")
 
 
 _LIST = ", ".join(_COLUMNS)
@@ -96,12 +98,21 @@ def _row(record: Record) -> dict[str, object]:
     own = {name: getattr(record, name) for name in _OWN_COLUMNS}
     for name in _MOMENTS:
         own[name] = None if own[name] is None else own[name].isoformat()
-    return own | {name: getattr(record.order, name) for name in _ORDER_COLUMNS}
+    row = own | {name: getattr(record.order, name) for name in _ORDER_COLUMNS}
+    return row | {"checksum": _checksum(row.values())}
+
+
+def _checksum(values: Iterable[object]) -> int:
+    """Make a CRC-32 of all columns of a row; booleans are numbers there."""
+    plain = [int(value) if isinstance(value, bool) else value for value in values]
+    return zlib.crc32(json.dumps(plain).encode())
 
 
 def _record(row: Sequence[Any]) -> Record:
     values = dict(zip(_COLUMNS, row, strict=True))
     try:
+        if values.pop("checksum") != _checksum(values.values()):
+            raise ValueError("its checksum differs")
         for name in _MOMENTS:
             values[name] = None if values[name] is None else datetime.fromisoformat(values[name])
         order = {name: values.pop(name) for name in _ORDER_COLUMNS}

@@ -29,7 +29,6 @@ APPLICATION_ID = 0x4C554D41
 """``LUMA``; `file` and SQLite itself show it."""
 
 VERSION = 1
-_BUSY_SECONDS = 5.0
 _HEADER_BYTES = 100
 
 
@@ -40,12 +39,20 @@ class SqliteLedger:
     happens in one thread of its own, so that a receipt never waits behind downloads.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_seconds: float = 5.0) -> None:
+        """Name a file.
+
+        Args:
+            path: The file.
+            busy_seconds: For how long a change waits while another program writes into the file.
+        """
         self._path = path
+        self._busy_seconds = busy_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="luma_async ledger")
         self._ownership: Ownership = Ownership(path)
         self._connection: sqlite3.Connection | None = None
         self._process = os.getpid()
+        self._is_closed = False
 
     async def open(self, account: Callable[[bytes], str], *, rebind: bool = False) -> None:
         """Open the file, or make it.
@@ -71,8 +78,12 @@ class SqliteLedger:
 
     async def close(self) -> None:
         """Bring everything into the one file, and give it up; closing again does nothing."""
+        self._check_process()
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
-            await self._call(self._close)
+            await in_executor(self._thread, self._close)
         finally:
             self._thread.shutdown(wait=False)
 
@@ -88,9 +99,14 @@ class SqliteLedger:
         await self.close()
 
     async def _call(self, work: Callable[[], T]) -> T:
+        self._check_process()
+        if self._is_closed:
+            raise LedgerError(f"{self._path}: the ledger is closed")
+        return await in_executor(self._thread, work)
+
+    def _check_process(self) -> None:
         if os.getpid() != self._process:
             raise LedgerError("a forked process cannot use the ledger that its parent has opened")
-        return await in_executor(self._thread, work)
 
     def _open(self, account: Callable[[bytes], str], rebind: bool) -> None:
         try:
@@ -99,20 +115,26 @@ class SqliteLedger:
         except (sqlite3.Error, OSError) as error:
             self._release()
             raise LedgerError(f"{self._path}: cannot be opened: {error}") from None
+        except (KeyError, ValueError) as error:
+            self._release()
+            raise LedgerError(f"{self._path}: its table 'ledger' is damaged: {error}") from None
         except BaseException:
             self._release()
             raise
 
     def _open_file(self, account: Callable[[bytes], str], *, rebind: bool) -> None:
         if not self._path.exists():
+            # The changes of a ledger that is gone would get into the new one.
+            if (wal := _wal(self._path)).exists() and wal.stat().st_size:
+                raise LedgerError(f"{self._path} is missing, and {wal.name} is there; put it back")
             self._ownership.check(0, closed=True)
             _create(self._path, account)
         inspect_file(self._path)
-        connection = self._connection = _connect(self._path)
+        connection = self._connection = _connect(self._path, self._busy_seconds)
         facts = dict(connection.execute("SELECT name, value FROM ledger"))
         self._ownership.check(_changes(connection), closed=facts["closed"] == "yes")
         ours = account(bytes.fromhex(facts["salt"]))
-        if not rebind and not hmac.compare_digest(ours, facts["account"]):
+        if not rebind and not hmac.compare_digest(ours.encode(), facts["account"].encode()):
             raise LedgerError(
                 f"{self._path}: it belongs to another key or another service. If the key is a new "
                 "one of the same account, say so (rebind)"
@@ -120,6 +142,8 @@ class SqliteLedger:
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             _set_facts(connection, account=ours, closed="no")
+        # A copy of the file alone has to show that it was not closed.
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _transact(self, work: Callable[[Book], T], name: str) -> T:
         connection = self._connection
@@ -137,9 +161,13 @@ class SqliteLedger:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
-            self._ownership.count(changes)
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"{self._path}: cannot note {name!r}: {error}") from None
+        try:
+            self._ownership.count(changes)
+        except OSError as error:
+            # It is durable all the same; the next one is counted again.
+            _LOG.warning("%s: a change could not be counted: %s", self._path, error)
         crash_point(f"{name}: after commit")
         return result
 
@@ -209,7 +237,8 @@ def read_ledger(path: Path) -> list[Record]:
 def _create(path: Path, account: Callable[[bytes], str]) -> None:
     """Make a ledger under another name first, so that there is a whole one or none."""
     new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
+    for name in (new.name, f"{new.name}-wal", f"{new.name}-shm"):
+        new.with_name(name).unlink(missing_ok=True)
     os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         connection.executescript(
@@ -224,9 +253,9 @@ def _create(path: Path, account: Callable[[bytes], str]) -> None:
     crash_point("create: after rename")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
+        path, isolation_level=None, timeout=busy_seconds, check_same_thread=False
     )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -235,9 +264,13 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
-    )
+    # Where nobody has it open, SQLite would put files beside it, and leave them there.
+    options = "mode=ro" if _wal(path).exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _changes(connection: sqlite3.Connection) -> int:

@@ -48,6 +48,9 @@ FOLLOWING: Mapping[OrderState, frozenset[OrderState]] = {
 }
 """Which state may follow on which; any state may also follow on itself, with another reason."""
 
+GIVEN_TWICE = "an id given twice: "
+"""How the reason of an order begins that was accepted under the id of another one."""
+
 
 def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
     """Say what is to be done for an order; None if nothing is, or nothing may be."""
@@ -161,7 +164,7 @@ def accept(
     record = _expect(book, order_id, "submitted")
     other = book.holder(generation_id)
     if other is not None:
-        clash = f"the service gave {generation_id} to order {other.number} as well"
+        clash = f"{GIVEN_TWICE}the service gave {generation_id} to order {other.number} as well"
         _write(book, evolve(other, reason=f"order {record.number} was given this id, too"))
         return give_up(book, order_id, reason=clash, at=at)
     return _write(
@@ -194,17 +197,13 @@ def adopt(book: Book, order_id: str, generation_id: str, *, at: datetime) -> Rec
 def withdraw(book: Book, order_id: str, *, reason: str, price: int) -> Record:
     """Note that an order was not accepted, through no fault of its own; it is still to be sent."""
     record = _expect(book, order_id, "planned")
-    return _write(
-        book, evolve(record, state="planned", tokens=record.tokens - price, reason=reason)
-    )
+    return _write(book, evolve(_unpaid(record, price), state="planned", reason=reason))
 
 
 def reject(book: Book, order_id: str, *, reason: str, price: int) -> Record:
     """Note that the service refused an order for what it is; nothing was paid."""
     record = _expect(book, order_id, "rejected")
-    return _write(
-        book, evolve(record, state="rejected", tokens=record.tokens - price, reason=reason)
-    )
+    return _write(book, evolve(_unpaid(record, price), state="rejected", reason=reason))
 
 
 def give_up(book: Book, order_id: str, *, reason: str, at: datetime) -> Record:
@@ -253,28 +252,14 @@ def retry(book: Book, order_ids: Iterable[str]) -> list[Record]:
     Raises:
         LedgerError: One of them is in another state.
     """
-    return [
-        _write(
-            book,
-            evolve(
-                _expect(book, order_id, "planned"),
-                state="planned",
-                generation_id=None,
-                adopted=False,
-                file=None,
-                submitted_at=None,
-                completed_at=None,
-                unknown_at=None,
-            ),
-        )
-        for order_id in order_ids
-    ]
+    return [_plan_anew(book, _expect(book, order_id, "planned")) for order_id in order_ids]
 
 
 def dismiss(book: Book, order_id: str) -> Record:
     """Note that an unknown order is not to be looked for any more; it stays counted as paid."""
     record = _expect(book, order_id, "rejected")
-    return _write(book, evolve(record, state="rejected", reason=f"dismissed; {record.reason}"))
+    reason = f"dismissed; {record.reason or 'nobody knows what became of it'}"
+    return _write(book, evolve(record, state="rejected", reason=reason))
 
 
 def require(book: Book, order_id: str) -> Record:
@@ -287,6 +272,31 @@ def require(book: Book, order_id: str) -> Record:
     if record is None:
         raise LedgerError(f"there is no order {order_id!r} in this batch")
     return record
+
+
+def _plan_anew(book: Book, record: Record) -> Record:
+    runs = book.runs()
+    if record.generation_id is not None and runs:
+        # It was of this order, and is not to be taken for what became of an equal one.
+        book.see([record.generation_id], runs[0].number)
+    return _write(
+        book,
+        evolve(
+            record,
+            state="planned",
+            generation_id=None,
+            adopted=False,
+            file=None,
+            submitted_at=None,
+            completed_at=None,
+            unknown_at=None,
+        ),
+    )
+
+
+def _unpaid(record: Record, price: int) -> Record:
+    # The price may have been another one when it was sent.
+    return evolve(record, tokens=max(record.tokens - price, 0))
 
 
 def _expect(book: Book, order_id: str, state: OrderState) -> Record:

@@ -3,15 +3,18 @@
 An id is adopted only where there is no doubt. Adopting the wrong one would count somebody else's
 video as ours, and taking an absent one for unpaid may pay twice; so whatever the list leaves open
 leads to holding the order.
+
+The list tells only ids and prompts. So there is one mistake that it cannot show: while a run goes
+on, somebody else orders the very same prompt on the same account, and ours was not accepted.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from attrs import frozen
 
-from luma_async._sansio.ledger import accept, explain, fingerprint, require
+from luma_async._sansio.ledger import GIVEN_TWICE, accept, explain, fingerprint, require
 from luma_async._sansio.record import Book, Record, Run
 from luma_async.models import GenerationSummary
 
@@ -61,21 +64,19 @@ def reconcile(
         with_baseline=frozenset(run.number for run in runs if run.has_baseline),
         seen=seen,
     )
+    judged: list[list[Record]] = []
     for rows in prompts.values():
         if (doubt := evidence.doubt(rows)) is not None:
             doubts.update({row.order_id: doubt for row in rows})
-            continue
-        matches = evidence.match(rows)
-        found |= matches
-        for row in rows:
-            if row.order_id in matches:
-                continue
-            if evidence.reaches_beyond(row):
-                absent.add(row.order_id)
-            else:
-                doubts[row.order_id] = (
-                    "it is not in the account's list, which shows no later order either"
-                )
+        else:
+            judged.append(rows)
+            found |= evidence.match(rows)
+    for rows in judged:
+        missing = [row.order_id for row in rows if row.order_id not in found]
+        if (doubt := evidence.doubt_of_absence(rows, set(found.values()))) is not None:
+            doubts.update(dict.fromkeys(missing, doubt))
+        else:
+            absent.update(missing)
     return Verdict(found=found, absent=frozenset(absent), doubts=doubts)
 
 
@@ -139,24 +140,23 @@ class _Evidence:
         if any(one.generation_id not in self.prompts for one in self._before(rows)):
             return "the account's list lacks orders that were accepted earlier"
         extended = [one for one in self.records if one.order.extends is not None]
-        if any(one.state == "unknown" for one in extended) and not any(
-            one in shown for one in extended
-        ):
+        if any(_may_be_lost(one) for one in extended) and not any(one in shown for one in extended):
             return "it is not known how the account's list shows extensions"
         return None
 
     def _doubt_of_candidates(self, rows: Sequence[Record]) -> str | None:
         prompt = rows[0].order.user_prompt
-        if len({fingerprint(row.order) for row in rows}) > 1:
-            return "orders of the same prompt and other options are unknown as well"
-        if any(one.state == "submitting" for one in self._same_prompt(prompt)):
+        same = [one for one in self.records if one.order.user_prompt == prompt]
+        if any(one.state == "submitting" for one in same):
             return "an order of the same prompt is under way"
-        unclaimed = self._unclaimed()
-        if any(self.prompts[name] is None for name in unclaimed if name not in self.seen):
-            return "the account's list shows new generations without a prompt"
-        eligible = {name for row in rows for name in self._eligible(row)}
-        if len(eligible) > len(rows):
-            return f"the account has {len(eligible)} generations that it may be"
+        if len({fingerprint(one.order) for one in same if _may_be_lost(one)}) > 1:
+            return "orders of the same prompt and other options are unknown as well"
+        for row in rows:
+            if any(self.prompts[name] is None for name in self._new(row)):
+                return "the account's list shows new generations without a prompt"
+            number = len(self._eligible(row))
+            if number > sum((other.run or 0) >= (row.run or 0) for other in rows):
+                return f"the account has {number} generations that it may be"
         return None
 
     def match(self, rows: Sequence[Record]) -> dict[str, str]:
@@ -169,37 +169,62 @@ class _Evidence:
                 found[row.order_id] = free[0]
         return found
 
-    def reaches_beyond(self, row: Record) -> bool:
-        """Whether the list shows an order that was accepted after this one was given up."""
-        given_up = _given_up_at(row)
-        return any(
-            one.submitted_at is not None and given_up is not None and one.submitted_at > given_up
+    def doubt_of_absence(self, rows: Sequence[Record], found: Container[str]) -> str | None:
+        """Say why those of one prompt that were not found may be accepted all the same.
+
+        Args:
+            rows: All unknown orders of the prompt.
+            found: The generations of unknown orders, of other prompts as well.
+        """
+        if any((row.reason or "").startswith(GIVEN_TWICE) for row in rows):
+            return "it was accepted under an id that is another order's"
+        latest = _latest(rows)
+        if latest is None or not any(
+            # It may have been made as soon as it was sent, however late its answer came.
+            (at := one.sent_at or one.submitted_at) is not None and at > latest
             for one in self._shown
-        )
+        ):
+            return "it is not in the account's list, which shows no later order either"
+        first = min(row.run or 0 for row in rows)
+        if any(name not in self.prompts for name, run in self.seen.items() if run <= first):
+            return "the account's list lacks generations that were there before"
+        under_way = {one.order.user_prompt for one in self.records if one.state == "submitting"}
+        if any(
+            name not in found and self.prompts[name] not in under_way
+            for row in rows
+            for name in self._new(row)
+        ):
+            return "the account has new generations of other prompts, and it may be one of them"
+        return None
 
     def _before(self, rows: Sequence[Record]) -> list[Record]:
-        latest = max((at for row in rows if (at := _given_up_at(row)) is not None), default=None)
+        latest = _latest(rows)
         return [
             one
             for one in self._receipts
             if latest is None or one.submitted_at is None or one.submitted_at <= latest
         ]
 
-    def _same_prompt(self, prompt: str) -> list[Record]:
-        return [one for one in self.records if one.order.user_prompt == prompt]
-
-    def _unclaimed(self) -> list[str]:
+    def _new(self, row: Record) -> list[str]:
+        """Name the generations without an order that the run of this one may have made."""
         claimed = {one.generation_id for one in self.records}
-        return [name for name in self.prompts if name not in claimed]
-
-    def _eligible(self, row: Record) -> list[str]:
         run = row.run or 0
         return [
             name
-            for name in self._unclaimed()
-            if self.prompts[name] == row.order.user_prompt and self.seen.get(name, run + 1) > run
+            for name in self.prompts
+            if name not in claimed and self.seen.get(name, run + 1) > run
         ]
 
+    def _eligible(self, row: Record) -> list[str]:
+        return [name for name in self._new(row) if self.prompts[name] == row.order.user_prompt]
 
-def _given_up_at(row: Record) -> datetime | None:
-    return row.unknown_at or row.sent_at
+
+def _latest(rows: Sequence[Record]) -> datetime | None:
+    """Return when the last of them was given up."""
+    return max((at for row in rows if (at := row.unknown_at or row.sent_at)), default=None)
+
+
+def _may_be_lost(record: Record) -> bool:
+    """Whether an order may have become a generation that is not noted, now or when first sent."""
+    was_lost = record.generation_id is None or record.attempts > 1
+    return record.state == "unknown" or (record.tokens > 0 and was_lost)

@@ -55,7 +55,8 @@ class Valve:
             # Others that were on their way have met the same.
             return
         self._failing_since = now if self._failing_since is None else self._failing_since
-        if now - self._failing_since >= self.patience or not _may_pass(error):
+        left = self.patience - (now - self._failing_since)
+        if left <= 0 or _asked_for(error) > left or not _may_pass(error):
             self.shut(error)
         self._open_at = now + max(self._delay, _asked_for(error))
         self._delay = min(2 * self._delay, _MAX_DELAY)

@@ -83,7 +83,9 @@ class LedgerRecorder:
     async def _keep(self, generation: Generation, at: datetime) -> None:
         """Note an id; it is money, so that a disk that refuses is asked more than once."""
         order_id = self.record.order_id
-        for attempt in range(1, _TRIES + 1):
+        tries = _TRIES
+        while True:
+            tries -= 1
             try:
                 await self._note(
                     "submitted", lambda book: rules.accept(book, order_id, generation.id, at=at)
@@ -96,7 +98,7 @@ class LedgerRecorder:
                     generation.id,
                     error,
                 )
-                if attempt == _TRIES:
+                if not tries:
                     raise LedgerError(
                         f"order {self.record.number} is paid as generation {generation.id}, and "
                         f"that could not be noted: {error}"

@@ -9,13 +9,14 @@ class _JumpingSelector(selectors.DefaultSelector):
     """Never sleeps: where the loop would, its clock is put forward instead."""
 
     jumped = 0.0
+    threads_at_work = 0
 
     def select(self, timeout: float | None = None) -> Any:
         events = super().select(0)
         if events or timeout == 0:
             return events
-        if timeout is None:
-            # Nothing will ever happen by itself; wait for a thread or a signal.
+        if timeout is None or self.threads_at_work:
+            # Nothing will happen by itself; wait for a thread or a signal.
             return super().select(None)
         self.jumped += timeout
         return []
@@ -25,12 +26,25 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """Runs hours of waiting in milliseconds.
 
     Sockets within this process are fine, as what one end writes is there for the other at once.
-    Threads are not: the clock would run away while they work.
+    While a thread works that was given work by `run_in_executor`, the clock stands still. Other
+    threads are not: the clock would run away while they work.
     """
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Any, *args: Any
+    ) -> Any:
+        """Let a thread work, and the clock stand still meanwhile."""
+        work = super().run_in_executor(executor, func, *args)
+        self._jumping.threads_at_work += 1
+        work.add_done_callback(self._worked)
+        return work
+
+    def _worked(self, _: object) -> None:
+        self._jumping.threads_at_work -= 1
 
     def time(self) -> float:
         """Return the virtual time in seconds; it begins at 0."""
