@@ -54,8 +54,11 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
 
 def run(tokens: Sequence[str]) -> NoReturn:
     """Run a command and exit; whatever goes wrong is told here."""
-    # What the library warns of is told by the commands, with what to do about it.
-    logging.getLogger("luma_async").addHandler(logging.NullHandler())
+    # What the library warns of is told by the commands, with what to do about it; what may be lost
+    # otherwise, such as the id of a paid video on a full disk, is told at once.
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.CRITICAL)
+    logging.getLogger("luma_async").addHandler(handler)
     try:
         code = _run(tokens)
     except BrokenPipeError:

@@ -43,6 +43,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         work.add_done_callback(self._worked)
         return work
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for the threads; their end takes no virtual time, and needs no limit."""
+        self._jumping.threads_at_work += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._jumping.threads_at_work -= 1
+
     def _worked(self, _: object) -> None:
         self._jumping.threads_at_work -= 1
 
