@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from luma_async._version import __version__
 from luma_async.cli.batch import add_batch
 from luma_async.cli.exits import FORESEEN, Exit, KeyArgumentError
-from luma_async.cli.output import report
+from luma_async.cli.output import note, report
 from luma_async.cli.service import add_service
 from luma_async.cli.videos import add_videos
 from luma_async.errors import ConfigurationError
@@ -52,13 +52,23 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     sys.stdout.write(app.generate_completion(shell=shell))
 
 
+class _Alarm(logging.Handler):
+    """Tells what may be lost otherwise, as the id of a paid video when the disk is full.
+
+    Whatever else the library warns of is told by the commands, with what to do about it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        note(f"luma-async: {record.getMessage()}")
+
+
+_ALARM = _Alarm(logging.CRITICAL)
+
+
 def run(tokens: Sequence[str]) -> NoReturn:
     """Run a command and exit; whatever goes wrong is told here."""
-    # What the library warns of is told by the commands, with what to do about it; what may be lost
-    # otherwise, such as the id of a paid video on a full disk, is told at once.
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.CRITICAL)
-    logging.getLogger("luma_async").addHandler(handler)
+    logging.getLogger("luma_async").addHandler(_ALARM)
     try:
         code = _run(tokens)
     except BrokenPipeError:

@@ -1,6 +1,7 @@
 """What commands say when something is wrong, and the exit code."""
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -237,3 +238,16 @@ def test_what_was_foreseen_by_nobody_is_shown_as_it_is(
     monkeypatch.setattr(Output, "summary", summary)
     with pytest.raises(ZeroDivisionError):
         run_command(["list"])
+
+
+def test_what_would_be_lost_is_told_at_once(
+    service: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The id of a paid video that no ledger could note reaches the person; mere warnings do not."""
+    run("list")
+    log = logging.getLogger("luma_async")
+    log.warning("a poll failed")
+    log.critical("order %s was accepted as generation %s and is PAID", 7, "abc")
+    assert "luma-async: order 7 was accepted as generation abc and is PAID\n" == (
+        capsys.readouterr().err
+    )
