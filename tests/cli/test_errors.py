@@ -245,6 +245,7 @@ def test_what_would_be_lost_is_told_at_once(
 ) -> None:
     """The id of a paid video that no ledger could note reaches the person; mere warnings do not."""
     run("list")
+    capsys.readouterr()
     log = logging.getLogger("luma_async")
     log.warning("a poll failed")
     log.critical("order %s was accepted as generation %s and is PAID", 7, "abc")
