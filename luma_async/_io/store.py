@@ -130,7 +130,12 @@ class SqliteLedger:
             self._ownership.check(0, closed=True)
             _create(self._path, account)
         inspect_file(self._path)
-        connection = self._connection = _connect(self._path, self._busy_seconds)
+        connection = self._connection = sqlite3.connect(
+            self._path, isolation_level=None, timeout=self._busy_seconds, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
         facts = dict(connection.execute("SELECT name, value FROM ledger"))
         self._ownership.check(_changes(connection), closed=facts["closed"] == "yes")
         ours = account(bytes.fromhex(facts["salt"]))
@@ -251,16 +256,6 @@ def _create(path: Path, account: Callable[[bytes], str]) -> None:
     new.rename(path)
     sync_folder(path.parent)
     crash_point("create: after rename")
-
-
-def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, isolation_level=None, timeout=busy_seconds, check_same_thread=False
-    )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:
