@@ -70,6 +70,8 @@ class Ownership:
                 "together; without them, paid orders would be paid again"
             )
         self.count(changes)
+        # Later counts may get lost with the power: a smaller one does no harm, an empty file does.
+        os.fsync(self._descriptor)
 
     def count(self, changes: int) -> None:
         """Note how many changes are durable."""

@@ -166,7 +166,7 @@ class SqliteLedger:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             raise LedgerError(f"{self._path}: cannot note {name!r}: {error}") from None
         try:
             self._ownership.count(changes)

@@ -196,9 +196,10 @@ class Submitter:
             return ending
         try:
             await sending.recorder.sending()
-            ending = await self._exchange(sending)
         except asyncio.CancelledError:
             ending = _cancelled_in_time()
+        else:
+            ending = await self._exchange_or_record(sending, sending.recorder)
         self._book(sending, ending, reservation)
         try:
             await see_through(sending.recorder.sent(_result(sending, ending)))
@@ -206,6 +207,15 @@ class Submitter:
             self._disclose_ending(sending, ending)
             raise
         return ending
+
+    async def _exchange_or_record(self, sending: Sending, recorder: Recorder) -> Ending:
+        try:
+            return await self._exchange(sending)
+        except LumaError as error:
+            # It did not come to sending, as where the session of the caller was closed.
+            doubt = _unknown(sending.order, Unknown(str(error)), sending.sent_at)
+            await see_through(recorder.sent(doubt if sending.wire.sent else error))
+            raise
 
     def _book(self, sending: Sending, ending: Ending, reservation: Reservation) -> None:
         """Count what was spent, or may have been, whether or not the caller hears of it."""

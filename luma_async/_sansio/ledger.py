@@ -181,7 +181,7 @@ def accept(
 
 
 def adopt(book: Book, order_id: str, generation_id: str, *, at: datetime) -> Record:
-    """Note what a person says that an order became.
+    """Note what a person says that an order became, or did become after all.
 
     Raises:
         LedgerError: It is not in doubt, or the generation is another order's.
@@ -189,6 +189,8 @@ def adopt(book: Book, order_id: str, generation_id: str, *, at: datetime) -> Rec
     record = require(book, order_id)
     if (other := book.holder(generation_id)) is not None:
         raise LedgerError(f"{generation_id} is what order {other.number} became")
+    if record.state == "submitted" and record.adopted:
+        return _write(book, evolve(record, generation_id=generation_id, submitted_at=at))
     if record.state not in ("unknown", "submitting"):
         raise LedgerError(f"order {record.number} is {record.state}, and not in doubt")
     return accept(book, order_id, generation_id, at=at, adopted=True)

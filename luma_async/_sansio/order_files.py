@@ -65,7 +65,7 @@ def read_orders(name: str, data: bytes) -> list[Sourced]:
         try:
             if isinstance(entry, str):
                 raise ConfigurationError(entry)
-            key = _key(entry.get("id"))
+            key = check_key(entry.get("id"))
             if key is not None and lines.setdefault(key, line) != line:
                 raise ConfigurationError(f"id {key!r} is that of line {lines[key]}, too")
             orders.append(Sourced(_order(entry), source, key))
@@ -158,7 +158,12 @@ def _misnamed(names: Collection[str]) -> str:
     return "" if "prompt" in names or _PROMPT in names else f"{_PROMPT} is missing"
 
 
-def _key(value: object) -> str | None:
+def check_key(value: object) -> str | None:
+    """Pass the name that a caller gives an order; None stands for no name.
+
+    Raises:
+        ConfigurationError: It is no text of 1 to 200 printable characters.
+    """
     if value is None:
         return None
     if not isinstance(value, str) or not value.isprintable() or not 1 <= len(value) <= 200:

@@ -95,8 +95,12 @@ def settle(
     if (found := verdict.found.get(order_id)) is not None:
         return accept(book, order_id, found, at=at, adopted=True), False
     why = verdict.doubts.get(order_id, "it is not in the account's list")
-    base = (record.reason or "").partition(_LOOKED_FOR)[0]
-    return explain(book, order_id, f"{base}{_LOOKED_FOR}{why}"), order_id in verdict.absent
+    return explain(book, order_id, after_look(record, why)), order_id in verdict.absent
+
+
+def after_look(record: Record, why: str) -> str:
+    """Add to the reason why an order is unknown what a look at the list has brought."""
+    return f"{(record.reason or '').partition(_LOOKED_FOR)[0]}{_LOOKED_FOR}{why}"
 
 
 def candidates(

@@ -69,6 +69,12 @@ class Record:
     sha256: str | None = None
 
     @property
+    def may_be_paid(self) -> bool:
+        """Whether it may have been paid although nothing came of it, so that a look is due."""
+        dismissed = self.state == "rejected" and self.tokens > 0
+        return self.state in ("submitting", "unknown") or dismissed
+
+    @property
     def is_final(self) -> bool:
         """Whether a run has nothing left to do for it."""
         return self.state in ("done", "rejected", "failed")

@@ -14,17 +14,17 @@ from luma_async._io.outlast import in_thread
 from luma_async._io.store import SqliteLedger
 from luma_async._sansio import ledger as rules
 from luma_async._sansio.ledger import OnUnknown
-from luma_async._sansio.order_files import read_orders
+from luma_async._sansio.order_files import check_key, read_orders
 from luma_async._sansio.reconciliation import candidates
 from luma_async._sansio.record import NewOrder, Record
-from luma_async._sansio.requests import check_id, check_many, check_order
+from luma_async._sansio.requests import check_many, check_order
 from luma_async.batch.options import BatchOptions
 from luma_async.batch.report import Report
 from luma_async.batch.runner import Runner
 from luma_async.batch.status import BatchStatus, HeldOrder, status_of
 from luma_async.batch.unit import BatchOutcome
 from luma_async.client import LumaClient
-from luma_async.errors import ClientStateError, LedgerError
+from luma_async.errors import ClientStateError, ConfigurationError, LedgerError
 from luma_async.models import Order
 from luma_async.settings import Budget
 
@@ -162,8 +162,6 @@ class Batch:
         """
         check_many(orders)
         added = [_new(order) for order in orders]
-        for one in added:
-            check_order(one.order)
         return await self._open_ledger().transact(lambda book: rules.plan(book, added), name="add")
 
     async def add_file(self, path: str | Path) -> int:
@@ -183,7 +181,7 @@ class Batch:
         Orders that were at their end already have none; those that are held have one in each run.
         Running a finished batch again sends no request. When the iteration is left, or `stop` is
         called, payments under way are seen through and recorded; what was paid is taken up again
-        by the next run.
+        by the next run. Use `contextlib.aclosing` to run it again right after leaving it.
 
         Raises:
             LumaError: No more orders were sent, as the key, the credits, the budget, the network
@@ -244,12 +242,17 @@ class Batch:
     async def adopt(self, order_id: str, generation_id: str) -> Record:
         """Take a held order to be a generation of the account; the next run fetches its video.
 
+        One that was adopted wrongly can be adopted again, as long as its video is not there.
+
         Raises:
+            NotFoundError: The account has no such generation.
             LedgerError: It is not held, or another order has that generation.
+            LumaError: The service could not be asked.
         """
-        check_id(generation_id)
+        ledger = self._open_ledger()
         self._check_idle(order_id)
-        return await self._open_ledger().transact(
+        await self._luma.get(generation_id)
+        return await ledger.transact(
             lambda book: rules.adopt(book, order_id, generation_id, at=datetime.now(UTC)),
             name="adopt",
         )
@@ -301,9 +304,13 @@ class Batch:
 
 
 def _new(order: Order | str | NewOrder) -> NewOrder:
-    if isinstance(order, NewOrder):
-        return order
-    return NewOrder(order if isinstance(order, Order) else Order(order))
+    if not isinstance(order, NewOrder):
+        order = NewOrder(order if isinstance(order, Order) else Order(order))
+    check_order(order.order)
+    check_key(order.key)
+    if order.source is not None and not isinstance(order.source, str):
+        raise ConfigurationError(f"source={order.source!r}: expected text, or None")
+    return order
 
 
 def _make_folder(folder: Path) -> None:

@@ -14,8 +14,9 @@ from luma_async._io.outlast import in_thread
 from luma_async._io.video_file import inspect_video
 from luma_async._sansio import ledger as rules
 from luma_async._sansio.ledger import Step
-from luma_async._sansio.reconciliation import settle
+from luma_async._sansio.reconciliation import after_look, settle
 from luma_async._sansio.record import Record
+from luma_async._sansio.responses import printable
 from luma_async.batch.lookout import Lookout
 from luma_async.batch.options import BatchOptions
 from luma_async.batch.recorder import LedgerRecorder
@@ -140,7 +141,7 @@ class _Unit:
             crash_point("wait: failed")
             if error.generation.is_completed:
                 raise await self._stuck(error) from None
-            reason = error.generation.failure_reason or "no reason given"
+            reason = printable(error.generation.failure_reason or "no reason given")
             failed = await self._note("failed", rules.fail, reason=reason, at=_now())
             raise _StuckError(failed, error) from None
         except LumaError as error:
@@ -184,7 +185,9 @@ class _Unit:
             except ClientStateError:
                 raise
             except LumaError as error:
-                raise await self._stuck(error) from None
+                why = after_look(record, str(error))
+                held = await self._note("stuck", rules.explain, reason=why)
+                raise _StuckError(held, error) from None
             crash_point("settle: after list")
             record, is_absent = await self._ledger.transact(
                 partial(settle, order_id=self._order_id, listed=listed, at=_now()), name="settled"

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, NoReturn
 
 from cyclopts import App, Parameter
@@ -69,6 +70,7 @@ _ALARM = _Alarm(logging.CRITICAL)
 def run(tokens: Sequence[str]) -> NoReturn:
     """Run a command and exit; whatever goes wrong is told here."""
     logging.getLogger("luma_async").addHandler(_ALARM)
+    _open_streams()
     try:
         code = _run(tokens)
     except BrokenPipeError:
@@ -76,6 +78,14 @@ def run(tokens: Sequence[str]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.FAILED
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Stand in for standard streams that whoever started this has closed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for the process
+            setattr(sys, name, stream)
 
 
 def _run(tokens: Sequence[str]) -> int:

@@ -28,7 +28,7 @@ from luma_async.cli.exits import Exit, worst
 from luma_async.cli.money import format_tokens
 from luma_async.cli.output import Output, note, report
 from luma_async.cli.stopping import stopping
-from luma_async.errors import ConfigurationError, LumaError
+from luma_async.errors import ConfigurationError, LedgerError, LumaError
 
 
 def run(
@@ -64,9 +64,11 @@ def run(
     found = [read_orders(str(path), path.read_bytes()) for path in orders]
     new = [NewOrder(one.order, one.source, key=one.key) for file in found for one in file]
     status = asyncio.run(_add(folder, new, choices, connection))
-    if status.counts.get("planned", 0) and not yes:
-        _ask(status)
-    return asyncio.run(_Show(folder, choices, connection, output, again).run())
+    most = _payments(status, choices)
+    if most and not yes:
+        _ask()
+    show = _Show(folder, choices, connection, output, again, sys.maxsize if yes else most)
+    return asyncio.run(show.run())
 
 
 async def _add(
@@ -77,25 +79,38 @@ async def _add(
         if orders:
             note(f"{count(await batch.add(orders), 'new order')} of {len(orders):,}")
         status = await batch.status()
-    note(_plan(folder, status))
+    note(_plan(folder, status, choices))
     return status
 
 
-def _plan(folder: Path, status: BatchStatus) -> str:
-    planned = status.counts.get("planned", 0)
+def _plan(folder: Path, status: BatchStatus, choices: Choices) -> str:
+    planned, held = status.counts.get("planned", 0), _held(status)
     text = f"{folder}: {count(status.orders, 'order')}, {status.counts.get('done', 0)} done"
-    if held := status.counts.get("unknown", 0):
+    if held:
         text += f", {held} held"
-    if not planned:
-        return f"{text}; nothing is to be paid"
-    text += f"; {count(planned, 'order')} to pay: {format_tokens(status.to_pay)}"
+    if planned:
+        text += f"; {count(planned, 'order')} to pay: {format_tokens(status.to_pay)}"
+    if _payments(status, choices) > planned:
+        text += f"; {count(held, 'held order')} may be paid again"
+    elif not planned:
+        text += "; nothing is to be paid"
     if status.budget is not None and status.tokens + status.to_pay > status.budget:
         left = max(status.budget - status.tokens, 0) * planned // status.to_pay
         text += f". The budget of {format_tokens(status.budget)} allows for {left} of them"
     return text
 
 
-def _ask(status: BatchStatus) -> None:
+def _held(status: BatchStatus) -> int:
+    return status.counts.get("unknown", 0) + status.counts.get("submitting", 0)
+
+
+def _payments(status: BatchStatus, choices: Choices) -> int:
+    """Count the orders that a run may pay for."""
+    again = _held(status) if choices.on_unknown == "resubmit" else 0
+    return status.counts.get("planned", 0) + again
+
+
+def _ask() -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigurationError("nobody is there to be asked whether to pay: give --yes")
     print("Pay for them? [y/N] ", end="", file=sys.stderr, flush=True)
@@ -112,6 +127,7 @@ class _Show:
     _connection: Connection
     _output: Output
     _again: str
+    _most_payments: int
 
     async def run(self) -> int:
         """Run the batch and return the exit code."""
@@ -119,6 +135,8 @@ class _Show:
         async with self._connection.client() as luma:
             board = Board(luma.statistics, self._choices.max_in_flight)
             async with self._choices.open(self._folder, luma, board) as batch:
+                if _payments(await batch.status(), self._choices) > self._most_payments:
+                    raise ConfigurationError("orders were added meanwhile; run it again")
                 board.begin(await batch.records())
                 with stopping(batch.stop, self._again) as stop:
                     async with board.shown():
@@ -129,10 +147,12 @@ class _Show:
             note(f"interrupted; what is paid is recorded. Go on with: {self._again}")
             return Exit.INTERRUPTED
         note(f"look at {self._folder / 'index.html'}")
-        if status.counts.get("unknown", 0):
+        if status.counts.get("failed", 0) or status.counts.get("rejected", 0):
+            codes.append(Exit.FAILED)
+        if held := _held(status):
             codes.append(Exit.UNKNOWN)
             note(
-                f"{count(status.counts['unknown'], 'order')} may have been paid: look with "
+                f"{count(held, 'order')} may have been paid: look with "
                 f"`luma-async batch review {shlex.quote(str(self._folder))}`"
             )
         return worst(codes)
@@ -144,10 +164,18 @@ class _Show:
                 if outcome.error is not None and outcome.record.state != "unknown":
                     codes.append(Exit.FAILED)
                 print_record(self._output, outcome.record)
+        except LedgerError as error:
+            folder = shlex.quote(str(self._folder))
+            hint = f"`luma-async batch review {folder}` shows what may have been paid"
+            codes.append(report(error, hint=hint))
         except LumaError as error:
-            codes.append(
-                report(error, hint=f"what is paid is recorded; go on with `{self._again}`")
-            )
+            hint = f"what is paid is recorded; go on with `{self._again}`"
+            codes.append(report(error, hint=hint))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            note(f"luma-async: results cannot be printed: {error}; go on with `{self._again}`")
+            codes.append(Exit.FAILED)
         return worst(codes)
 
 

@@ -125,14 +125,15 @@ async def retry(
         records = await batch.records()
         names = {one.number: one.order_id for one in records}
         chosen = [_name(names, str(number)) for number in numbers]
-        held = [one.number for one in records if one.state == "unknown" and one.order_id in chosen]
+        held = [one.number for one in records if one.may_be_paid and one.order_id in chosen]
         if held and not may_pay_twice:
             raise ConfigurationError(
                 f"order {held[0]} may have been paid already: look with `luma-async batch review`, "
                 "or give --may-pay-twice"
             )
         if not numbers:
-            chosen = [one.order_id for one in records if one.state in ("failed", "rejected")]
+            ended = [one for one in records if one.state in ("failed", "rejected")]
+            chosen = [one.order_id for one in ended if not one.may_be_paid]
         planned = await batch.retry(chosen)
     for record in planned:
         print_record(output, record)

@@ -6,6 +6,7 @@ In virtual time.
 
 import asyncio
 import gc
+import json
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ from luma_async import (
     LedgerError,
     LumaClient,
     LumaError,
+    NotFoundError,
     Order,
     OutOfCreditsError,
     PermissionDeniedError,
@@ -39,7 +41,7 @@ from luma_async import (
 )
 from luma_async._sansio import ledger as rules
 from luma_async.batch import Batch, BatchOptions, NewOrder, OnUnknown, Record
-from luma_async.emulator import Emulator, Fault
+from luma_async.emulator import Emulator, Fault, Moment
 from tests.support.batches import (
     bills_match,
     cable,
@@ -754,8 +756,11 @@ class TestInDoubt:
             other = (await batch.records())[1]
             with pytest.raises(LedgerError, match="order 2 became"):
                 await batch.adopt(held.record.order_id, other.generation_id or "")
+            emulator.place("another", "Another fox")
             with pytest.raises(LedgerError, match="not in doubt"):
                 await batch.adopt(other.order_id, "another")
+            with pytest.raises(NotFoundError):
+                await batch.adopt(held.record.order_id, "unheard-of")
             with pytest.raises(LedgerError, match="no order"):
                 await batch.adopt("nobody", name)
             with pytest.raises(ConfigurationError):
@@ -765,6 +770,20 @@ class TestInDoubt:
             assert ["done"] == states(await run(batch))
             assert [] == await batch.review()
         assert 2 == posts(emulator)
+
+    async def test_what_a_failed_look_says_does_not_hide_that_an_id_was_given_twice(
+        self, luma: LumaClient, emulator: Emulator, folder: Path
+    ) -> None:
+        """Whether an order may ever be taken for absent is in its reason."""
+        async with Batch.open(folder, luma, on_unknown="resubmit") as batch:
+            await batch.add(foxes(2))
+            twice = json.dumps({"id": "g-1", "state": "completed"}).encode()
+            emulator.inject(Fault(route="create", times=2, status=201, body=twice))
+            emulator.inject(Fault(route="list", skip=1, times=None, status=400))
+            await run(batch)
+            (held,) = [one for one in await batch.records() if one.state == "unknown"]
+            assert (held.reason or "").startswith(rules.GIVEN_TWICE)
+            assert "looked for: HTTP 400" in (held.reason or "")
 
     async def test_a_person_gives_it_up_or_orders_it_anew(
         self, luma: LumaClient, emulator: Emulator, folder: Path
@@ -1162,3 +1181,37 @@ class TestTelling:
 
 def _number(record: Record) -> int:
     return record.number
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        NewOrder(Order("A fox"), key=5),  # type: ignore[arg-type]
+        NewOrder(Order("A fox"), key=""),
+        NewOrder(Order("A fox"), key="\ud800"),
+        NewOrder(Order("A fox"), source=7),  # type: ignore[arg-type]
+    ],
+)
+async def test_names_that_no_ledger_could_hold_are_refused(
+    luma: LumaClient, folder: Path, order: NewOrder
+) -> None:
+    """What got in would keep the whole batch from being opened."""
+    async with Batch.open(folder, luma) as batch:
+        with pytest.raises(ConfigurationError):
+            await batch.add([order])
+        with pytest.raises(LedgerError):
+            await batch.add([NewOrder(Order("A fox"), "half a \ud800")])
+        assert [] == await batch.records()
+
+
+async def test_a_reason_that_is_no_text_concerns_its_order_alone(
+    luma: LumaClient, emulator: Emulator, folder: Path
+) -> None:
+    """Half a character from the service is written down as what it is."""
+    emulator.script(
+        "A fox, take 1", [Moment(0.0, "pending"), Moment(1.0, "failed", False, "no \ud800")]
+    )
+    outcomes = await one_run(folder, luma, foxes(2))
+    assert {"failed", "done"} == set(states(outcomes))
+    (reason,) = [one.record.reason for one in outcomes if one.record.state == "failed"]
+    assert "no \\ud800" == reason

@@ -1,5 +1,6 @@
 """The commands for batches, run as a person runs them."""
 
+import asyncio
 import io
 import json
 import os
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from luma_async import LumaClient
+from luma_async.batch import Batch
 from luma_async.emulator import Emulator, Fault
 from tests.cli.running import objects, run as run_command
 
@@ -123,7 +126,7 @@ def test_a_video_that_fails_is_planned_anew_only_when_asked_for(
     """It was paid; a second try is paid as well, and is for a person to decide."""
     service.script("A blue fox", [(0.0, "pending"), (1.0, "failed")])
     assert 1 == run("run", "foxes", str(prompts), "--yes")
-    assert 1 == run("run", "foxes", "--yes") + 1
+    assert 1 == run("run", "foxes", "--yes")
     assert 3 == service.billed
     service.script("A blue fox", [(0.0, "pending"), (1.0, "completed")])
     assert 0 == run("retry", "foxes")
@@ -163,7 +166,7 @@ def test_an_order_in_doubt_can_be_given_up_or_paid_again(
     assert 3 == run("review", "foxes", "--dismiss", "2")
     assert "none in the list of the account" in capsys.readouterr().out
     assert 0 == run("retry", "foxes", "3", "--may-pay-twice")
-    assert 0 == run("run", "foxes", "--yes")
+    assert 1 == run("run", "foxes", "--yes")
     assert 2 == service.billed
 
 
@@ -336,3 +339,112 @@ def test_a_second_signal_leaves_at_once_and_is_safe_as_well(
     service.clear_faults()
     assert 3 == run("run", "foxes", "--yes")
     assert 3 == sum(request.route == "create" for request in service.requests)
+
+
+def test_what_may_have_been_paid_is_not_ordered_again_in_passing(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dismissed order is left alone by retry, unless its number and the words are given."""
+    service.inject(Fault(route="create", prompt="A blue fox", drop="after"))
+    assert 3 == run("run", "foxes", str(prompts), "--yes")
+    assert 0 == run("review", "foxes", "--dismiss", "2")
+    assert 0 == run("retry", "foxes")
+    assert "0 orders planned anew" in capsys.readouterr().err
+    assert 2 == run("retry", "foxes", "2")
+    assert 1 == run("run", "foxes")
+    assert 3 == service.billed
+
+
+def test_an_adoption_by_mistake_is_refused_or_corrected(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An id that the account does not have would stand in the way for good."""
+    service.inject(Fault(route="create", prompt="A blue fox", drop="after"))
+    service.place("another", "Another fox", [(0.0, "pending")])
+    assert 3 == run("run", "foxes", str(prompts), "--yes")
+    assert 1 == run("review", "foxes", "--adopt", "2=unheard-of")
+    assert 0 == run("review", "foxes", "--adopt", "2=another")
+    (bill,) = [bill for bill in service.ledger if bill.prompt == "A blue fox"]
+    assert 0 == run("review", "foxes", "--adopt", f"2={bill.id}")
+    assert 0 == run("run", "foxes")
+    assert bill.id in Path("foxes/results.jsonl").read_text()
+
+
+def test_resubmitting_is_asked_for_as_well(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may pay, though nothing is planned."""
+    service.inject(Fault(route="create", prompt="A blue fox", drop="before"))
+    assert 3 == run("run", "foxes", str(prompts), "--yes")
+    assert 2 == run("run", "foxes", "--on-unknown", "resubmit", "--settle", "0.01")
+    assert "1 held; 1 held order may be paid again" in capsys.readouterr().err
+    assert 2 == service.billed
+
+
+def test_no_more_is_paid_than_was_agreed_to(
+    service: Emulator, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the question stands, somebody else adds orders to the same folder."""
+
+    class Slow(Terminal):
+        def readline(self, size: int = -1) -> str:  # type: ignore[override]  # as StringIO has it
+            more = "A fox too many\n"
+            Path("more.txt").write_text(more)
+            asyncio.run(add("foxes", Path("more.txt")))
+            return "y\n"
+
+    monkeypatch.setattr(sys, "stdin", Slow())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert 2 == run("run", "foxes", str(prompts))
+    assert 0 == service.billed
+
+
+async def add(folder: str, path: Path) -> None:
+    """Add orders as another program does."""
+    async with LumaClient() as luma, Batch.open(folder, luma) as batch:
+        await batch.add_file(path)
+
+
+def test_results_that_cannot_be_printed_do_not_pass_for_a_wrong_command(
+    service: Emulator, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is paid is recorded, and the line that goes on is told."""
+
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Full())
+        patch.setattr(sys, "stderr", said := io.StringIO())
+        assert 1 == run("run", "foxes", str(prompts), "--yes")
+    assert "go on with `luma-async batch run foxes`" in said.getvalue()
+    assert 0 == run("run", "foxes", "--yes")
+    assert 3 == service.billed
+
+
+def test_a_reader_that_leaves_ends_the_run_quietly(
+    service: Emulator, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with head: what was paid is taken up by the next run."""
+
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+        def fileno(self) -> int:
+            return os.open(os.devnull, os.O_WRONLY)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Gone())
+        assert 1 == run("run", "foxes", str(prompts), "--yes")
+    assert 0 == run("run", "foxes", "--yes")
+    assert 3 == service.billed
+
+
+def test_a_batch_runs_without_any_standard_stream(service: Emulator, prompts: Path) -> None:
+    """A service manager may have closed them all."""
+    program = "from luma_async.cli import main; main()"
+    command = f"{sys.executable} -c {program!r} batch run foxes {prompts} --yes <&- >&- 2>&-"
+    assert 0 == subprocess.run(["sh", "-c", command], check=False).returncode
+    assert 3 == service.billed

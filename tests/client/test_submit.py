@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import aiohttp
 import anyio
 import pytest
 
@@ -21,7 +22,7 @@ from luma_async import (
 )
 from luma_async.emulator import Emulator, Fault
 from tests.support.batches import cable, studio
-from tests.support.clients import posts, tasks_of_ours
+from tests.support.clients import KEY, posts, tasks_of_ours
 from tests.support.suspensions import WAYS
 from tests.support.virtual_time import VIRTUAL_TIME
 
@@ -147,6 +148,18 @@ async def test_no_connection_is_noted(luma: LumaClient, emulator: Emulator) -> N
     with pytest.raises(ConnectError):
         await luma.submit(ORDER, recorder=notes)
     assert {ConnectError} == {type(result) for result in notes.results}
+
+
+async def test_what_never_came_to_sending_is_noted(emulator: Emulator) -> None:
+    """The session of the caller is closed meanwhile: nothing was sent, and the record says that."""
+    async with aiohttp.ClientSession() as session:
+        luma = LumaClient(KEY, base_url="http://127.0.0.1:9", session=session)
+        async with luma:
+            await session.close()
+            notes = Notes(emulator)
+            with pytest.raises(ClientStateError) as ended:
+                await luma.submit(ORDER, recorder=notes)
+    assert [ended.value] == notes.results
 
 
 async def test_one_that_is_cancelled_while_it_connects_is_noted_as_not_sent(
