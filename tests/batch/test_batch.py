@@ -9,7 +9,6 @@ import gc
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,30 +54,10 @@ from tests.support.batches import (
     videos,
 )
 from tests.support.clients import posts, tasks_of_ours
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
 PRICE = 500_000
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let hours pass in no time."""
-    return VIRTUAL_TIME
-
-
-@pytest.fixture
-def emulator() -> Emulator:
-    """Make a service whose videos take a minute or so."""
-    return Emulator()
-
-
-@pytest.fixture
-async def luma(emulator: Emulator) -> AsyncIterator[LumaClient]:
-    """Open a client with its own settings."""
-    async with studio(emulator) as luma:
-        yield luma
 
 
 @pytest.fixture

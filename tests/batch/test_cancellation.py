@@ -5,7 +5,7 @@ completes; in the three ways of `tests.support.suspensions`. In virtual time.
 """
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,9 @@ from luma_async._sansio.record import OrderState
 from luma_async.batch import Batch, BatchOptions, NewOrder, Record, run_unit
 from luma_async.emulator import Emulator, Fault
 from luma_async.models import Order
-from tests.support.batches import bills_match, run, states, studio
+from tests.support.batches import bills_match, run, states
 from tests.support.clients import tasks_of_ours
 from tests.support.suspensions import WAYS
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
@@ -31,22 +30,9 @@ Call = Callable[[Batch, str], Coroutine[Any, Any, Any]]
 
 
 @pytest.fixture
-def anyio_backend() -> object:
-    """Let slow answers take no time."""
-    return VIRTUAL_TIME
-
-
-@pytest.fixture
 def emulator() -> Emulator:
     """Make a service whose videos take half a minute."""
     return Emulator(median_seconds=30.0)
-
-
-@pytest.fixture
-async def luma(emulator: Emulator) -> AsyncIterator[LumaClient]:
-    """Open a client with its own settings."""
-    async with studio(emulator) as luma:
-        yield luma
 
 
 SERVICES: dict[str, list[Fault]] = {

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,32 +15,12 @@ from luma_async._sansio.record import Book
 from luma_async.batch import Batch, BatchOptions, BatchOutcome, Ledger
 from luma_async.batch.runner import Runner
 from luma_async.emulator import Emulator, Fault
-from tests.support.batches import bills_match, run, states, studio
+from tests.support.batches import bills_match, run, states
 from tests.support.clients import posts
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
 T = TypeVar("T")
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let hours pass in no time."""
-    return VIRTUAL_TIME
-
-
-@pytest.fixture
-def emulator() -> Emulator:
-    """Make a service whose videos take a minute or so."""
-    return Emulator()
-
-
-@pytest.fixture
-async def luma(emulator: Emulator) -> AsyncIterator[LumaClient]:
-    """Open a client with its own settings."""
-    async with studio(emulator) as luma:
-        yield luma
 
 
 class FullDisk:

@@ -30,30 +30,10 @@ from luma_async.emulator import Emulator, Fault
 from luma_async.models import Order
 from tests.support.batches import requests, studio
 from tests.support.clients import posts
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
 T = TypeVar("T")
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let hours pass in no time."""
-    return VIRTUAL_TIME
-
-
-@pytest.fixture
-def emulator() -> Emulator:
-    """Make a service whose videos take a minute or so."""
-    return Emulator()
-
-
-@pytest.fixture
-async def luma(emulator: Emulator) -> AsyncIterator[LumaClient]:
-    """Open a client with its own settings."""
-    async with studio(emulator) as luma:
-        yield luma
 
 
 @pytest.fixture
