@@ -8,11 +8,12 @@ import pty
 import re
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -429,8 +430,10 @@ def test_a_reader_that_leaves_ends_the_run_quietly(
     """As with head: what was paid is taken up by the next run."""
 
     class Gone(io.StringIO):
-        def write(self, _: str) -> int:
-            raise BrokenPipeError(32, "Broken pipe")
+        def write(self, text: str) -> int:
+            if text:
+                raise BrokenPipeError(32, "Broken pipe")
+            return 0
 
         def fileno(self) -> int:
             return os.open(os.devnull, os.O_WRONLY)
@@ -442,9 +445,37 @@ def test_a_reader_that_leaves_ends_the_run_quietly(
     assert 3 == service.billed
 
 
-def test_a_batch_runs_without_any_standard_stream(service: Emulator, prompts: Path) -> None:
+def test_a_command_runs_without_any_standard_stream(
+    service: Emulator, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A service manager may have closed them all."""
+    run("run", "foxes", str(prompts), "--yes")
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert 0 == run("status", "foxes")
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
+
+
+def test_closed_descriptors_are_no_trouble(service: Emulator, prompts: Path) -> None:
+    """As a shell closes them."""
     program = "from luma_async.cli import main; main()"
     command = f"{sys.executable} -c {program!r} batch run foxes {prompts} --yes <&- >&- 2>&-"
     assert 0 == subprocess.run(["sh", "-c", command], check=False).returncode
     assert 3 == service.billed
+
+
+def test_a_ledger_that_takes_no_more_ends_the_run_with_its_own_code(
+    service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The id of what was paid is told, and the hint leads to what may have been paid."""
+    assert 2 == run("run", "foxes", str(prompts))
+    with closing(sqlite3.connect("foxes/orders.sqlite")) as ledger:
+        ledger.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON orders WHEN NEW.state = 'submitted' "
+            "BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    assert 4 == run("run", "foxes", "--yes")
+    error = capsys.readouterr().err
+    assert "hint: `luma-async batch review foxes` shows what may have been paid" in error
+    assert all(bill.id in error for bill in service.ledger)

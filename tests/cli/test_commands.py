@@ -165,3 +165,21 @@ def test_the_command_tells_its_version(
         main()
     assert not end.value.code
     assert f"{__version__}\n" == capsys.readouterr().out
+
+
+def test_an_interruption_while_the_command_is_loaded_is_one_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Loading takes a moment, in which a person may change their mind."""
+
+    class Interruption:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "luma_async.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "luma_async.cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Interruption, *sys.meta_path])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert 130 == end.value.code
