@@ -59,7 +59,8 @@ class SqliteLedger:
 
         Args:
             account: Makes of a salt what tells the account from others.
-            rebind: Whether the file may go over to another key; only for the same account.
+            rebind: Whether the file may go over to another key; only for the same account. One
+                with which nothing was paid yet does so by itself.
 
         Raises:
             LedgerError: It is in use, damaged, newer than this package, of another account, or
@@ -139,10 +140,17 @@ class SqliteLedger:
         facts = dict(connection.execute("SELECT name, value FROM ledger"))
         self._ownership.check(_changes(connection), closed=facts["closed"] == "yes")
         ours = account(bytes.fromhex(facts["salt"]))
-        if not rebind and not hmac.compare_digest(ours.encode(), facts["account"].encode()):
+        (paid,) = connection.execute(
+            "SELECT count(*) FROM orders WHERE tokens > 0 OR generation_id IS NOT NULL"
+        ).fetchone()
+        if (
+            paid
+            and not rebind
+            and not hmac.compare_digest(ours.encode(), facts["account"].encode())
+        ):
             raise LedgerError(
                 f"{self._path}: it belongs to another key or another service. If the key is a new "
-                "one of the same account, say so (rebind)"
+                "one of the same account, say rebind=True, or --rebind"
             )
         with connection:
             connection.execute("BEGIN IMMEDIATE")

@@ -26,7 +26,7 @@ from luma_async.batch.unit import LOST, BatchOutcome, run_unit, unknown_error
 from luma_async.client import LumaClient
 from luma_async.errors import ConnectError, LedgerError, LumaError, RateLimitError
 
-_LOG = logging.getLogger("luma_async")
+_LOG = logging.getLogger("luma_async.batch")
 _SENDING_AT_ONCE = 16
 
 
@@ -158,7 +158,7 @@ class Runner:
             try:
                 listed = await self._luma.list()
             except (ConnectError, RateLimitError) as error:
-                self._valve.refused(error, clock.now())
+                self._hold(error)
                 continue
             except EVERYBODYS as error:
                 self._valve.shut(error)
@@ -192,7 +192,7 @@ class Runner:
         except LedgerError:
             raise
         except LumaError as error:
-            self._valve.refused(error, clock.now())
+            self._hold(error)
             self._planned.appendleft(record)
         else:
             if outcome.record.state == "planned":
@@ -203,6 +203,14 @@ class Runner:
             for names in (self._at_work, self._at_service, self._sending):
                 names.discard(name)
             self._nudge.set()
+
+    def _hold(self, error: LumaError) -> None:
+        """Take in what keeps all orders from being sent, and say for how long."""
+        before = self._valve.wait(clock.now())
+        self._valve.refused(error, clock.now())
+        seconds = self._valve.wait(clock.now())
+        if self._valve.shut_by is None and not before:
+            _LOG.warning("Orders are held back for %.0f s: %s", seconds, error)
 
     def _note(self, record: Record) -> None:
         """Take in how far an order is."""

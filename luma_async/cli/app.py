@@ -56,7 +56,8 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
 class _Alarm(logging.Handler):
     """Tells what may be lost otherwise, as the id of a paid video when the disk is full.
 
-    Whatever else the library warns of is told by the commands, with what to do about it.
+    What a batch warns of is told as well, such as why it sends nothing. The rest is told by the
+    commands, with what to do about it.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -65,11 +66,13 @@ class _Alarm(logging.Handler):
 
 
 _ALARM = _Alarm(logging.CRITICAL)
+_NEWS = _Alarm(logging.WARNING)
 
 
 def run(tokens: Sequence[str]) -> NoReturn:
     """Run a command and exit; whatever goes wrong is told here."""
     logging.getLogger("luma_async").addHandler(_ALARM)
+    logging.getLogger("luma_async.batch").addHandler(_NEWS)
     _open_streams()
     try:
         code = _run(tokens)

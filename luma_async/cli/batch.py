@@ -30,6 +30,11 @@ from luma_async.cli.output import Output, note, report
 from luma_async.cli.stopping import stopping
 from luma_async.errors import ConfigurationError, LedgerError, LumaError
 
+HELP = """Many videos, paid once, whatever happens to the program.
+
+For example: `luma-async batch run foxes prompts.txt --budget 5usd`
+"""
+
 
 def run(
     folder: FolderArgument,
@@ -60,13 +65,14 @@ def run(
     """
     if not orders and not (folder / LEDGER_NAME).exists():
         raise ConfigurationError(f"{folder} holds no batch yet: name a file of orders")
-    again = shlex.join(["luma-async", "batch", "run", str(folder), *choices.words()])
+    options = [*choices.words(), *connection.words()]
+    again = shlex.join(["luma-async", "batch", "run", str(folder), *options])
     found = [read_orders(str(path), path.read_bytes()) for path in orders]
     new = [NewOrder(one.order, one.source, key=one.key) for file in found for one in file]
     status = asyncio.run(_add(folder, new, choices, connection))
     most = _payments(status, choices)
     if most and not yes:
-        _ask()
+        _ask(folder)
     show = _Show(folder, choices, connection, output, again, sys.maxsize if yes else most)
     return asyncio.run(show.run())
 
@@ -110,12 +116,12 @@ def _payments(status: BatchStatus, choices: Choices) -> int:
     return status.counts.get("planned", 0) + again
 
 
-def _ask() -> None:
+def _ask(folder: Path) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigurationError("nobody is there to be asked whether to pay: give --yes")
     print("Pay for them? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise ConfigurationError("nothing was sent, and nothing is paid")
+        raise ConfigurationError(f"nothing is paid; the orders stay planned in {folder}")
 
 
 @frozen
@@ -169,9 +175,10 @@ class _Show:
             hint = f"`luma-async batch review {folder}` shows what may have been paid"
             codes.append(report(error, hint=hint))
         except LumaError as error:
-            hint = f"what is paid is recorded; go on with `{self._again}`"
-            codes.append(report(error, hint=hint))
+            codes.append(report(error))
+            note(f"what is paid is recorded; go on with `{self._again}`")
         except BrokenPipeError:
+            note(f"nobody reads the results any more; go on with `{self._again}`")
             raise
         except OSError as error:
             note(f"luma-async: results cannot be printed: {error}; go on with `{self._again}`")
@@ -181,7 +188,7 @@ class _Show:
 
 def add_batch(app: App) -> None:
     """Register the commands of batches."""
-    commands = App(name="batch", help="Many videos, paid once, whatever happens to the program.")
+    commands = App(name="batch", help=HELP)
     for command in (run, status, review, retry):
         commands.command(command)
     app.command(commands)

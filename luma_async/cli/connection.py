@@ -63,6 +63,10 @@ class Connection:
     ] = None
     base_url: str | None = None
 
+    def words(self) -> list[str]:
+        """Return the options that say the same, but for the key."""
+        return [] if self.base_url is None else ["--base-url", self.base_url]
+
     def client(self, **options: Any) -> LumaClient:
         """Make a client; the options are those of `LumaClient`.
 

@@ -124,7 +124,11 @@ _KINDS: tuple[tuple[type[BaseException], Exit, Hint], ...] = (
         Exit.FAILED,
         lambda error: f"it is paid; download again: `luma-async download {error.generation_id}`",
     ),
-    (LedgerError, Exit.LEDGER, "see whether another run is at work on this batch"),
+    (
+        LedgerError,
+        Exit.LEDGER,
+        "if another run is at work on it, wait for its end; else the message says what to do",
+    ),
     (ConnectError, Exit.FAILED, "check the network and --base-url"),
     (RequestError, Exit.FAILED, "nothing was paid; try again"),
     (ResponseFormatError, Exit.FAILED, "is --base-url the address of the service?"),

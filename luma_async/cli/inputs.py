@@ -136,4 +136,6 @@ def _read_place(_: type, tokens: Sequence[Any]) -> Place:
     return Place(tokens[0].value)
 
 
-PlaceOption = Annotated[Place, Parameter(converter=_read_place, accepts_keys=False)]
+PlaceOption = Annotated[
+    Place, Parameter(converter=_read_place, accepts_keys=False, show_default=False)
+]

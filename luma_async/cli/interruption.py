@@ -54,7 +54,7 @@ def _signals_held_back() -> Iterator[None]:
     cancel_task = asyncio.current_task().cancel  # type: ignore[union-attr]  # in a coroutine
 
     def cancel() -> None:
-        note("waiting for the answer to the order, so that its id is not lost")
+        note("waiting for the answer to the order, a minute at most, so that its id is not lost")
         cancel_task()
 
     def handle(_: int, __: FrameType | None) -> None:

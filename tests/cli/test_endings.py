@@ -54,7 +54,10 @@ def test_an_order_that_is_interrupted_is_not_lost(
     output, error = capsys.readouterr()
     progress, *lines = error.splitlines()
     name = service.ledger[0].id
-    assert "waiting for the answer to the order, so that its id is not lost" == progress
+    assert (
+        "waiting for the answer to the order, a minute at most, so that its id is not lost"
+        == progress
+    )
     what, hint = complaint("\n".join(lines))
     assert "interrupted" == what
     assert f"{name} was accepted and is paid; go on with `luma-async wait {name}`" == hint

@@ -276,6 +276,13 @@ class TestAccount:
     )
     async def test_p27_another_account_is_refused(self, closed: Path, key: str, url: str) -> None:
         """Its orders were paid by somebody else; a new key of the same account takes it over."""
+        async with SqliteLedger(closed) as ledger:
+            await ledger.open(account())
+            name = (await records(ledger))[0].order_id
+            await ledger.transact(
+                lambda book: rules.intend(book, name, at=datetime.now(UTC), price=1, budget=None),
+                name="submitting",
+            )
         before = contents(closed)
         assert "it belongs to another key or another service" in await refusal(closed, key, url)
         assert before == contents(closed)
@@ -285,6 +292,12 @@ class TestAccount:
         assert "it belongs to another key" in await refusal(closed)
         async with SqliteLedger(closed) as ledger:
             await ledger.open(account(key, url))
+
+    async def test_a_ledger_that_has_paid_nothing_goes_over_to_any_key(self, closed: Path) -> None:
+        """The first key was mistyped: that is no reason to begin anew."""
+        async with SqliteLedger(closed) as ledger:
+            await ledger.open(account("sk-another-key"))
+            assert 3 == len(await records(ledger))
 
     async def test_the_key_is_in_no_file(self, path: Path) -> None:
         """Nor is any part of it."""
