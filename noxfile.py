@@ -23,7 +23,7 @@ def install(session: nox.Session, *groups: str) -> None:
     """Install the package with its command line, and what the named dependency groups list."""
     listed = (nox.project.dependency_groups(PYPROJECT, group) for group in groups)
     requirements = [requirement for group in listed for requirement in group]
-    session.install("-e.[cli]", *requirements)
+    session.install("-e.[cli,otel]", *requirements)
 
 
 @nox.session(python=PYTHONS)

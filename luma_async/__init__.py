@@ -5,7 +5,7 @@ that it takes and returns in `luma_async.models`, and what it raises in `luma_as
 Many videos that have to be paid once, whatever happens to the program: `luma_async.batch`.
 """
 
-from luma_async._io.submit import Recorder
+from luma_async._io.recorder import Recorder
 from luma_async._version import __version__
 from luma_async.client import LumaClient
 from luma_async.errors import (
@@ -34,6 +34,7 @@ from luma_async.errors import (
     WaitErrorGroup,
     WaitTimeoutError,
 )
+from luma_async.logs import KeyFilter
 from luma_async.models import (
     AspectRatio,
     Durations,
@@ -63,6 +64,7 @@ __all__ = [
     "Generation",
     "GenerationFailedError",
     "GenerationSummary",
+    "KeyFilter",
     "Learned",
     "LedgerError",
     "Limits",

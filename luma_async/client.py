@@ -18,8 +18,8 @@ from luma_async._io.cdn import check_session
 from luma_async._io.engine import Engine, Options
 from luma_async._io.fanout import FanOut, Orders
 from luma_async._io.keyring import Keyring, KeySource
+from luma_async._io.recorder import Recorder
 from luma_async._io.search import search
-from luma_async._io.submit import Recorder
 from luma_async._sansio import addresses, requests
 from luma_async._sansio.progress import has_ended
 from luma_async._sansio.purse import Purse
@@ -125,12 +125,23 @@ class LumaClient:
         state = "closed" if self._closed else "new" if self._engine is None else "open"
         return f"<LumaClient {self._base_url} {state}>"
 
-    async def __aenter__(self) -> Self:
-        """Open the client in the running event loop."""
+    async def open(self) -> Self:
+        """Begin the client in the running event loop; what ``async with`` does when it is entered.
+
+        It is for notebooks, and for frameworks with hooks for start and end. Whoever opens a client
+        has to `close` it, or the outcome of paid requests under way may be lost.
+
+        Raises:
+            ClientStateError: It was opened before.
+        """
         if self._engine is not None or self._closed:
             raise ClientStateError("a client is opened once; make another one")
         self._engine = Engine(self._options, self._purse)
         return self
+
+    async def __aenter__(self) -> Self:
+        """Open the client."""
+        return await self.open()
 
     async def __aexit__(
         self,

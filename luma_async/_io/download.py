@@ -11,7 +11,7 @@ import aiohttp
 import anyio
 from attrs import define, field
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async._io.cdn import Cdn, TransferError
 from luma_async._io.limits import Gate
 from luma_async._io.outlast import in_thread
@@ -21,7 +21,6 @@ from luma_async.errors import DownloadError, VideoExpiredError
 from luma_async.models import Generation
 from luma_async.settings import RetryPolicy
 
-_LOG = logging.getLogger("luma_async")
 MAX_VIDEO_BYTES = 2 * 1024**3
 _BATCH_BYTES = 1024 * 1024
 _SLOWEST_BYTES_PER_SECOND = 1000
@@ -50,19 +49,34 @@ class Downloader:
             DownloadError: It could not be fetched or stored.
             LumaError: The service refused to give a fresh address.
         """
-        async with self._seats:
-            part = PartialFile(target, generation.id, overwrite)
-            try:
-                await in_thread(part.open)
-                await self._fill(part, generation)
-                await in_thread(part.publish)
-            except DownloadError as error:
-                error.generation_id = generation.id
-                error.add_note(f"Generation {generation.id} is paid, and can be downloaded again.")
-                raise
-            finally:
-                await in_thread(part.close)
+        facts = {telemetry.GENERATION: generation.id}
+        with telemetry.span("download", facts, current=True) as span:
+            async with self._seats:
+                size = await self._store(PartialFile(target, generation.id, overwrite), generation)
+            span.set(telemetry.SIZE, size)
+        message = "the video of generation %s is stored, %d bytes"
+        telemetry.log(
+            logging.INFO,
+            "video.stored",
+            {**facts, telemetry.SIZE: size},
+            message,
+            generation.id,
+            size,
+        )
         return target
+
+    async def _store(self, part: PartialFile, generation: Generation) -> int:
+        try:
+            await in_thread(part.open)
+            await self._fill(part, generation)
+            await in_thread(part.publish)
+        except DownloadError as error:
+            error.generation_id = generation.id
+            error.add_note(f"Generation {generation.id} is paid, and can be downloaded again.")
+            raise
+        finally:
+            await in_thread(part.close)
+        return part.size
 
     async def _fill(self, part: PartialFile, generation: Generation) -> None:
         failures, reached, expired_at = 0, part.size, -1
@@ -83,8 +97,10 @@ class Downloader:
                     failures, reached = 1, part.size
                 if failures >= self._policy.attempts:
                     raise DownloadError(f"{error}, {failures} times in a row") from None
-                _LOG.info("download of %s: %s; trying again", generation.id, error)
-            await self._gate.pause(backoff(self._policy, failures, self._chance))
+                delay = backoff(self._policy, failures, self._chance)
+                facts = {telemetry.GENERATION: generation.id}
+                telemetry.repeated("download", delay, error, facts, str(error))
+            await self._gate.pause(delay)
 
     async def _transfer(self, part: PartialFile, address: str) -> None:
         headers = {}

@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 from attrs import define, evolve, field
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async._io.cdn import Cdn
 from luma_async._io.download import Downloader
 from luma_async._io.fetch import Fetcher
@@ -14,7 +14,8 @@ from luma_async._io.keyring import Keyring
 from luma_async._io.limits import Gate
 from luma_async._io.listeners import Look
 from luma_async._io.outlast import outlast
-from luma_async._io.submit import Recorder, Submitter
+from luma_async._io.recorder import Recorder
+from luma_async._io.submit import Submitter
 from luma_async._io.tracker import Tracker
 from luma_async._io.waiting import wait_for_one
 from luma_async._sansio import requests
@@ -25,6 +26,12 @@ from luma_async._sansio.secret import Account
 from luma_async.errors import GenerationFailedError, NotFoundError, WaitTimeoutError
 from luma_async.models import Generation, Order, Outcome, Statistics
 from luma_async.settings import Limits, PollPolicy, RetryPolicy, Timeouts
+
+_KIND_OF_WORK: telemetry.Attributes = {
+    "gen_ai.operation.name": "generate_content",
+    "gen_ai.output.type": "video",
+    "gen_ai.provider.name": "aimlapi",
+}
 
 
 @define(eq=False, kw_only=True)
@@ -78,8 +85,10 @@ class Engine:
 
     async def submit(self, order: Order, recorder: Recorder | None = None) -> Generation:
         """Pay for an order, and remember when it began."""
-        generation = await self.submitter.submit(order, recorder)
         kind: Kind = "create" if order.extends is None else "extend"
+        with telemetry.span(kind, {**_KIND_OF_WORK, **self.http.server}, current=True) as span:
+            generation = await self.submitter.submit(order, recorder)
+            span.set(telemetry.GENERATION, generation.id)
         self.tracker.tracks.ordered(generation, kind)
         return generation
 
@@ -96,7 +105,7 @@ class Engine:
         """Ask for one generation now."""
         request = requests.get([name])
         asked_at = clock.now()
-        self.fetcher.ids_asked += 1
+        self.fetcher.note_ids(1)
         generation = await self.fetcher.fetch(request, lambda answer: find_state(answer, name))
         self.tracker.tracks.take_in(States(generations=[generation]), asked_at)
         return generation

@@ -1,13 +1,12 @@
 """Free requests: repeated until they succeed, or repeating makes no sense."""
 
-import logging
 import random
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from attrs import define, field
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async._io.http import Http, Wire
 from luma_async._io.keyring import Keyring
 from luma_async._io.limits import Gate
@@ -20,7 +19,6 @@ from luma_async.models import Generation
 from luma_async.settings import RetryPolicy
 
 T = TypeVar("T")
-_LOG = logging.getLogger("luma_async")
 
 
 @define(eq=False)
@@ -58,7 +56,7 @@ class Fetcher:
                 delay = attempts.delay_after(failure, clock.now())
             if delay is None:
                 raise failure
-            _LOG.info("%s %s is repeated in %.1f s", request.method, request.path, delay)
+            telemetry.repeated(request.route, delay, failure)
             await self._gate.pause(delay)
 
     async def ask(self, ids: Sequence[str], known: Callable[[str], Generation | None]) -> States:
@@ -71,8 +69,13 @@ class Fetcher:
         Raises:
             LumaError: No usable answer came.
         """
-        self.ids_asked += len(ids)
+        self.note_ids(len(ids))
         return read_states(await self._exchange(requests.get(ids)), known)
+
+    def note_ids(self, count: int) -> None:
+        """Count the ids of a status request."""
+        self.ids_asked += count
+        telemetry.measure("request.ids", count)
 
     def attempts(self) -> Attempts:
         """Begin to count the attempts of one call."""
@@ -87,3 +90,4 @@ class Fetcher:
             for _ in range(wire.sent - 1):
                 # aiohttp sent it again by itself; that counts as well.
                 self.budget.withdraw(clock.now())
+                telemetry.measure("requests.repeated", 1, {telemetry.ROUTE: request.route})

@@ -5,6 +5,7 @@ of them hold the headers of the request, and with them the key.
 """
 
 import asyncio
+import logging
 import ssl
 from collections import Counter
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ from aiohttp.connector import Connection
 from attrs import define, field
 from yarl import URL
 
+from luma_async._io import clock, telemetry
 from luma_async._sansio.requests import Request
 from luma_async._sansio.responses import Answer, printable
 from luma_async._sansio.secret import Secret
@@ -28,6 +30,7 @@ from luma_async.errors import (
     ConfigurationError,
     ConnectError,
     DisconnectedError,
+    LumaError,
     RequestError,
     RequestTimeoutError,
     ResponseFormatError,
@@ -72,6 +75,11 @@ class Http:
     _session: aiohttp.ClientSession = field(init=False)
     _trace: aiohttp.TraceConfig = field(factory=aiohttp.TraceConfig, init=False)
     _cancellable: set[anyio.CancelScope] = field(factory=set, init=False)
+    server: telemetry.Attributes = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        url = URL(self._base_url)
+        self.server = {"server.address": url.host or "", "server.port": url.port or 0}
 
     def open(self) -> None:
         """Make the session, within the event loop that will use it."""
@@ -127,7 +135,37 @@ class Http:
             ResponseFormatError: The answer is longer than `MAX_BODY_BYTES`, decoded.
             ClientStateError: The client was closed during a free request.
         """
-        wire = wire or Wire()
+        since = clock.now()
+        try:
+            answer = await self._exchange(request, key, wire or Wire())
+        except LumaError as error:
+            self._tell(request, since, telemetry.describe(error))
+            raise
+        self._tell(request, since, {telemetry.STATUS: answer.status})
+        return answer
+
+    def _tell(self, request: Request, since: float, ending: telemetry.Attributes) -> None:
+        took = clock.now() - since
+        facts: telemetry.Attributes = {
+            telemetry.METHOD: request.method,
+            telemetry.ROUTE: request.route,
+            "url.template": request.template,
+            **self.server,
+            **ending,
+        }
+        telemetry.measure("request.duration", took, facts)
+        telemetry.log(
+            logging.DEBUG,
+            "request.ended",
+            facts,
+            "%s %s ended after %.3f s: %s",
+            request.method,
+            request.template,
+            took,
+            *ending.values(),
+        )
+
+    async def _exchange(self, request: Request, key: Secret, wire: Wire) -> Answer:
         if self._session.closed:
             raise ClientStateError("the session of the client was closed")
         failure: Exception

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 from attrs import define, field
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async.errors import ClientStateError
 from luma_async.settings import Limits
 
@@ -51,10 +51,12 @@ class Gate:
         async with lane.seats:
             await self._wait_until(lane)
             self.in_flight += 1
+            telemetry.measure("requests.active", 1)
             try:
                 yield
             finally:
                 self.in_flight -= 1
+                telemetry.measure("requests.active", -1)
 
     async def _wait_until(self, lane: Lane) -> None:
         pace = 1 / self._limits.requests_per_second

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from luma_async._io import telemetry
 from luma_async._io.crash_point import crash_point
 from luma_async._io.outlast import in_executor
 from luma_async._io.ownership import Ownership
@@ -22,7 +23,6 @@ from luma_async._io.sqlite_book import SqliteBook, now
 from luma_async._sansio.record import Book, Record
 from luma_async.errors import LedgerError
 
-_LOG = logging.getLogger("luma_async")
 T = TypeVar("T")
 
 APPLICATION_ID = 0x4C554D41
@@ -180,7 +180,7 @@ class SqliteLedger:
             self._ownership.count(changes)
         except OSError as error:
             # It is durable all the same; the next one is counted again.
-            _LOG.warning("%s: a change could not be counted: %s", self._path, error)
+            self._warn("a change could not be counted", error)
         crash_point(f"{name}: after commit")
         return result
 
@@ -193,9 +193,15 @@ class SqliteLedger:
                     _set_facts(self._connection, closed="yes")
         except sqlite3.Error as error:
             # What is in the -wal file stays there for the next owner.
-            _LOG.warning("%s: not closed in an orderly way: %s", self._path, error)
+            self._warn("not closed in an orderly way", error)
         finally:
             self._release()
+
+    def _warn(self, what: str, error: Exception) -> None:
+        facts = {telemetry.FILE: str(self._path), **telemetry.describe(error)}
+        telemetry.log(
+            logging.WARNING, "ledger.trouble", facts, "%s: %s: %s", self._path, what, error
+        )
 
     def _release(self) -> None:
         connection, self._connection = self._connection, None

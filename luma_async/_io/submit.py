@@ -7,15 +7,15 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
 
 from attrs import define, field
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async._io.http import Http, Wire
 from luma_async._io.keyring import Keyring
 from luma_async._io.limits import Gate
 from luma_async._io.outlast import outlast, see_through
+from luma_async._io.recorder import Recorder
 from luma_async._sansio import requests
 from luma_async._sansio.purse import Purse, Reservation
 from luma_async._sansio.record import Record
@@ -41,26 +41,7 @@ from luma_async.errors import (
 from luma_async.models import Generation, Order, Outcome
 from luma_async.settings import RetryPolicy
 
-_LOG = logging.getLogger("luma_async")
 _MOST_RECEIPTS = 1000
-
-
-class Recorder(Protocol):
-    """Keeps a record of one order, so that a payment outlives the program.
-
-    A record that is durable before a paid request leaves, and that learns how it ended before
-    anybody else does, makes sure of what a process that died has spent. `luma_async.batch` has one.
-    """
-
-    async def sending(self) -> None:
-        """Record that the order is about to be sent; when this raises, it is not."""
-
-    async def sent(self, result: Generation | LumaError) -> None:
-        """Record how that ended; called once for each `sending` that returned or was cancelled.
-
-        A `Generation` is paid; a `SubmissionUnknownError` says that it may be; with any other error
-        nothing was paid, and the order may be sent once more, after another `sending`.
-        """
 
 
 @define(eq=False)
@@ -125,7 +106,7 @@ class Submitter:
                         return generation
                     case Unknown():
                         raise _unknown(order, ending, sent_at)
-                await self._pause_or_raise(ending, attempts)
+                await self._pause_or_raise(sending, ending, attempts)
 
     def note_receipt(self, order: Order, name: str, *, found_for: datetime | None = None) -> None:
         """Remember which generation an order became; it may be found for one sent at a time."""
@@ -151,12 +132,15 @@ class Submitter:
         now = clock.now()
         return Attempts(self._policy, self._budget, now, self._chance, outlasts_limits=True)
 
-    async def _pause_or_raise(self, ending: Rejected | NotSent, attempts: Attempts) -> None:
+    async def _pause_or_raise(
+        self, sending: Sending, ending: Rejected | NotSent, attempts: Attempts
+    ) -> None:
         delay = None
         if ending.repeatable:
             delay = attempts.delay_after(ending.error, clock.now())
         if delay is None:
             raise ending.error
+        telemetry.repeated(sending.request.route, delay, ending.error)
         if isinstance(ending, Rejected):
             # One order was told to come back later; the others would be told the same.
             self._gate.hold(self._gate.paid, delay)
@@ -219,13 +203,32 @@ class Submitter:
 
     def _book(self, sending: Sending, ending: Ending, reservation: Reservation) -> None:
         """Count what was spent, or may have been, whether or not the caller hears of it."""
+        route, facts = sending.request.route, {telemetry.ROUTE: sending.request.route}
         match ending:
             case Accepted(generation):
-                reservation.spend()
                 self.note_receipt(sending.order, generation.id)
+                telemetry.log(
+                    logging.INFO,
+                    "order.accepted",
+                    {**facts, telemetry.GENERATION: generation.id},
+                    "%s was accepted as generation %s",
+                    route,
+                    generation.id,
+                )
             case Unknown():
-                reservation.spend()
                 self.unknown.append(unknown_record(sending.order, sending.sent_at))
+                telemetry.measure("orders.unknown", 1, facts)
+                telemetry.log(
+                    logging.WARNING,
+                    "order.unknown",
+                    facts,
+                    "%s has an unknown outcome and may be paid",
+                    route,
+                )
+            case Rejected() | NotSent():
+                return
+        reservation.spend()
+        telemetry.measure("tokens", reservation.tokens, facts)
 
     def _disclose_ending(
         self, sending: Sending, ending: Ending, cancellation: BaseException | None = None
@@ -254,11 +257,14 @@ class Submitter:
     def disclose(self, outcome: Outcome, cancellation: BaseException | None = None) -> None:
         """Tell of a payment whose caller is no longer there to take what it brought."""
         self.unclaimed.append(outcome)
+        facts = {}
         if outcome.generation is not None:
             news = f"was accepted as generation {outcome.generation.id} and is paid"
+            facts = {telemetry.GENERATION: outcome.generation.id}
         else:
             news = "has an unknown outcome and may be paid"
-        _LOG.warning("The caller of a create or extend is gone; it %s", news)
+        message = "The caller of a create or extend is gone; it %s"
+        telemetry.log(logging.WARNING, "order.unclaimed", facts, message, news)
         if cancellation is not None:
             cancellation.add_note(
                 f"The create or extend had been sent; it {news}. LumaClient.unclaimed() holds it."

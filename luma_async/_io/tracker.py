@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from attrs import define, field
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async._io.limits import Gate
 from luma_async._io.listeners import Listener, News
 from luma_async._io.tracks import Tracks
@@ -35,8 +35,6 @@ from luma_async.errors import (
 )
 from luma_async.models import Generation
 from luma_async.settings import Limits, PollPolicy
-
-_LOG = logging.getLogger("luma_async")
 
 
 @define(eq=False)
@@ -128,7 +126,13 @@ class Tracker:
             self._chooser = None
         if not request.cancelled() and (error := request.exception()) is not None:
             # Without this the waiting would wait for ever.
-            _LOG.error("The tracker failed, and with it all waits", exc_info=error)
+            telemetry.log(
+                logging.ERROR,
+                "tracker.failed",
+                telemetry.describe(error),
+                "The tracker failed, and with it all waits",
+                error=error,
+            )
             failure = LumaError(f"the tracker failed: {type(error).__name__}")
             failure.__cause__ = error
             self.tracks.fail_all(failure)
@@ -144,7 +148,15 @@ class Tracker:
             if question is None:
                 return
             many, waiting = len(question.names), len(self.tracks)
-            _LOG.debug("asks for %d of %d ids, %s", many, waiting, question.reason)
+            telemetry.log(
+                logging.DEBUG,
+                "poll.began",
+                {telemetry.IDS: many, telemetry.WAITING: waiting},
+                "asks for %d of %d ids, %s",
+                many,
+                waiting,
+                question.reason,
+            )
             try:
                 states = await self._ask(question.names, self.tracks.latest)
                 self._answered(question, states)
@@ -159,17 +171,26 @@ class Tracker:
         now = clock.now()
         self.tracks.take_in(states, question.asked_at)
         found = {generation.id for generation in states.generations}
-        _LOG.debug("asked for %d ids, %d answered", len(question.names), len(found))
+        many = len(question.names)
+        telemetry.log(
+            logging.DEBUG,
+            "poll.ended",
+            {telemetry.IDS: many, "luma_async.poll.answered": len(found)},
+            "asked for %d ids, %d answered",
+            many,
+            len(found),
+        )
         absent = [name for name in question.names if name not in found]
         if states.problems:
             # What could not be read may have been one of these.
             error = ResponseFormatError(states.problems)
-            _LOG.warning("%s", error)
+            facts = {telemetry.IDS: many, **telemetry.describe(error)}
+            telemetry.log(logging.WARNING, "poll.unreadable", facts, "%s", error)
             self.tracks.looks_failed(absent, error, question.asked_at)
             found.update(absent)
         self.cadence.answered(question, now, found)
         if not states.problems:
-            self.tracks.missed(absent, now, alone=len(question.names) == 1)
+            self.tracks.missed(absent, now, alone=many == 1)
 
     def _failed(self, question: Question, error: LumaError) -> None:
         now = clock.now()
@@ -191,7 +212,15 @@ class Tracker:
             self.tracks.fail_all(error)
         # Not the error's own words, which may repeat the answer, and with it prompts and ids.
         kind = type(error).__name__ + (f" {status}" if status is not None else "")
-        _LOG.warning("asked for %d ids in vain: %s", len(question.names), kind)
+        many = len(question.names)
+        telemetry.log(
+            logging.WARNING,
+            "poll.failed",
+            {telemetry.IDS: many, **telemetry.describe(error)},
+            "asked for %d ids in vain: %s",
+            many,
+            kind,
+        )
 
 
 def _closed() -> ClientStateError:

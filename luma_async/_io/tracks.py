@@ -1,16 +1,17 @@
 """Who waits for which generations, and what answers mean for them."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from attrs import define, evolve, field, frozen
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async._io.listeners import Listener, Look, News, own
 from luma_async._sansio.cadence import Cadence
 from luma_async._sansio.experience import Kind
 from luma_async._sansio.progress import Progress, has_ended
-from luma_async._sansio.responses import States
+from luma_async._sansio.responses import States, printable
 from luma_async.errors import GenerationFailedError, LumaError
 from luma_async.models import Generation
 from luma_async.settings import PollPolicy
@@ -144,6 +145,7 @@ class Tracks:
         track = self._tracks.get(name)
         if track is None:
             track = self._tracks[name] = Track(Progress(name, self._policy, known), now)
+            telemetry.measure("generations.waiting", 1)
             self._plan(name, known, now)
         if isinstance(listener, Look):
             track.looks = {**(track.looks or {}), listener: None}
@@ -178,8 +180,9 @@ class Tracks:
 
     def _drop_if_unwanted(self, name: str, track: Track) -> None:
         if not track.listeners and not track.looks:
-            self._tracks.pop(name, None)
+            del self._tracks[name]
             self._cadence.discard(name)
+            telemetry.measure("generations.waiting", -1)
 
     def _seen(
         self,
@@ -213,6 +216,7 @@ class Tracks:
         delay = self._cadence.finished(name, now)
         if delay is not None:
             self.delays = self.delays[0] + delay, self.delays[1] + 1
+            telemetry.measure("generation.delay", delay)
 
     def _tell(self, track: Track, generation: Generation) -> None:
         watching = [listener for listener in track.listeners if listener.every_change]
@@ -246,7 +250,9 @@ class Tracks:
                 news = News(name, error=ending)
             for listener in track.listeners:
                 listener.settle(news if news.error is None else evolve(news, error=own(news.error)))
-            self.finished += bool(track.listeners)
+            if track.listeners:
+                self.finished += 1
+                _log_end(name, ending)
             track.listeners.clear()
             self._ordered.pop(name, None)
         self._drop_if_unwanted(name, track)
@@ -257,6 +263,22 @@ class Tracks:
             for look in track.looks or ():
                 look.settle(news)
             track.looks = None
+
+
+def _log_end(name: str, ending: Generation | LumaError) -> None:
+    facts: telemetry.Attributes
+    if isinstance(ending, Generation):
+        facts = {telemetry.STATE: printable(ending.state)}
+    else:
+        facts = telemetry.describe(ending)
+    telemetry.log(
+        logging.INFO,
+        "generation.ended",
+        {telemetry.GENERATION: name, **facts},
+        "generation %s ended: %s",
+        name,
+        next(iter(facts.values())),
+    )
 
 
 def _age(generation: Generation, date: datetime) -> float | None:

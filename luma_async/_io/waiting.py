@@ -6,7 +6,7 @@ from typing import Self
 
 import anyio
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async._io.listeners import Listener, News
 from luma_async._io.tracker import Tracker
 from luma_async._sansio.progress import has_ended
@@ -87,9 +87,11 @@ async def wait_for_all(
 
 async def wait_for_one(tracker: Tracker, target: Target, timeout: float) -> Generation:
     """Wait for a generation to be completed; anything else is raised."""
-    (result,) = (await wait_for_all(tracker, [target], timeout)).values()
-    if isinstance(result, LumaError):
-        raise result
+    with telemetry.span("wait", _facts([target])) as span:
+        (result,) = (await wait_for_all(tracker, [target], timeout)).values()
+        if isinstance(result, LumaError):
+            raise result
+        span.set(telemetry.STATE, result.state)
     return result
 
 
@@ -97,16 +99,17 @@ async def wait_for_list(
     tracker: Tracker, targets: Sequence[Target], timeout: float
 ) -> list[Generation]:
     """Wait for generations to end; return them in the order asked, or raise what failed."""
-    ended = await wait_for_all(tracker, targets, timeout)
-    results = [ended[id_of(target)] for target in targets]
-    completed = [result for result in results if isinstance(result, Generation)]
-    errors = [result for result in dict.fromkeys(results) if isinstance(result, LumaError)]
-    if errors:
-        raise WaitErrorGroup(
-            f"{len(errors)} of {len(ended)} generations did not end in a video",
-            errors,
-            completed=completed,
-        )
+    with telemetry.span("wait", _facts(targets)):
+        ended = await wait_for_all(tracker, targets, timeout)
+        results = [ended[id_of(target)] for target in targets]
+        completed = [result for result in results if isinstance(result, Generation)]
+        errors = [result for result in dict.fromkeys(results) if isinstance(result, LumaError)]
+        if errors:
+            raise WaitErrorGroup(
+                f"{len(errors)} of {len(ended)} generations did not end in a video",
+                errors,
+                completed=completed,
+            )
     return completed
 
 
@@ -115,14 +118,15 @@ async def as_completed(
 ) -> AsyncGenerator[Generation]:
     """Yield generations as they end; those that the service does not know are raised last."""
     errors: list[LumaError] = []
-    with _Wait(tracker, targets, timeout) as wait:
-        while (news := await wait.next()) is not None:
-            if news.generation is not None:
-                yield news.generation
-            else:
-                errors.append(news.error or unknown_id(news.id))
-    if errors:
-        raise WaitErrorGroup(f"{len(errors)} generations are not known", errors)
+    with telemetry.span("wait", _facts(targets)):
+        with _Wait(tracker, targets, timeout) as wait:
+            while (news := await wait.next()) is not None:
+                if news.generation is not None:
+                    yield news.generation
+                else:
+                    errors.append(news.error or unknown_id(news.id))
+        if errors:
+            raise WaitErrorGroup(f"{len(errors)} generations are not known", errors)
 
 
 async def watch(tracker: Tracker, target: Target) -> AsyncGenerator[Generation]:
@@ -132,11 +136,18 @@ async def watch(tracker: Tracker, target: Target) -> AsyncGenerator[Generation]:
         return
     known = {target.id: target} if isinstance(target, Generation) else {}
     listener = Listener([id_of(target)], every_change=True)
-    tracker.join(listener, known)
-    try:
-        while (news := await listener.receive()) is not None:
-            if news.error is not None or news.generation is None:
-                raise news.error or unknown_id(news.id)
-            yield news.generation
-    finally:
-        tracker.leave(listener)
+    with telemetry.span("wait", _facts([target])) as span:
+        tracker.join(listener, known)
+        try:
+            while (news := await listener.receive()) is not None:
+                if news.error is not None or news.generation is None:
+                    raise news.error or unknown_id(news.id)
+                span.set(telemetry.STATE, news.generation.state)
+                yield news.generation
+        finally:
+            tracker.leave(listener)
+
+
+def _facts(targets: Sequence[Target]) -> telemetry.Attributes:
+    facts = {telemetry.IDS: len(targets)}
+    return {**facts, telemetry.GENERATION: id_of(targets[0])} if len(targets) == 1 else facts

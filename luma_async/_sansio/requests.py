@@ -38,6 +38,11 @@ class Request:
         return self.route in ("create", "extend")
 
     @property
+    def template(self) -> str:
+        """The path, with a place where one has an id."""
+        return f"{_GENERATIONS}/{{id}}/extend" if self.route == "extend" else self.path
+
+    @property
     def target(self) -> str:
         """The path with its query, as it stands in the request line."""
         return f"{self.path}?{self.query}" if self.query else self.path

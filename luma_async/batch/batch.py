@@ -1,6 +1,5 @@
 """A batch: a folder that orders go into and videos come out of."""
 
-import logging
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from luma_async._sansio.order_files import check_key, read_orders
 from luma_async._sansio.reconciliation import candidates
 from luma_async._sansio.record import NewOrder, Record
 from luma_async._sansio.requests import check_many, check_order
+from luma_async.batch.callback import Callback
 from luma_async.batch.options import BatchOptions
 from luma_async.batch.report import Report
 from luma_async.batch.runner import Runner
@@ -28,7 +28,6 @@ from luma_async.errors import ClientStateError, ConfigurationError, LedgerError
 from luma_async.models import Order
 from luma_async.settings import Budget
 
-_LOG = logging.getLogger("luma_async")
 LEDGER_NAME = "orders.sqlite"
 
 
@@ -53,10 +52,9 @@ class Batch:
     _luma: LumaClient
     _options: BatchOptions
     _rebind: bool
-    _on_change: Callable[[Record], None] | None
+    _callback: Callback
     _ledger: SqliteLedger | None = None
     _runner: Runner | None = None
-    _callback_failed: bool = False
 
     @classmethod
     def open(
@@ -112,7 +110,7 @@ class Batch:
                 patience=patience,
             ),
             rebind,
-            on_change,
+            Callback(on_change),
         )
 
     async def __aenter__(self) -> Self:
@@ -195,7 +193,7 @@ class Batch:
 
         def note(record: Record) -> None:
             report.note(record)
-            self._tell(record)
+            self._callback(record)
 
         self._runner = Runner(ledger, self._luma, self._folder, self._options, note)
         try:
@@ -291,16 +289,6 @@ class Batch:
         for name in order_ids:
             if self._runner is not None and self._runner.is_at(name):
                 raise LedgerError(f"order {name!r} is being worked on; let it come to its end")
-
-    def _tell(self, record: Record) -> None:
-        if self._on_change is None:
-            return
-        try:
-            self._on_change(record)
-        except Exception:  # noqa: BLE001 - a display that fails is no reason to stop paid work
-            if not self._callback_failed:
-                _LOG.exception("on_change failed; the batch goes on, and this is said once")
-            self._callback_failed = True
 
 
 def _new(order: Order | str | NewOrder) -> NewOrder:

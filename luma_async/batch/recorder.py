@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import anyio
 from attrs import define
 
+from luma_async._io import telemetry
 from luma_async._io.crash_point import crash_point
 from luma_async._io.ledger import Ledger
 from luma_async._sansio import ledger as rules
@@ -24,7 +25,6 @@ from luma_async.errors import (
 )
 from luma_async.models import Generation
 
-_LOG = logging.getLogger("luma_async")
 _TRIES = 3
 _PAUSE_SECONDS = 0.5
 _TOO_EARLY = 425
@@ -91,7 +91,10 @@ class LedgerRecorder:
                     "submitted", lambda book: rules.accept(book, order_id, generation.id, at=at)
                 )
             except LedgerError as error:
-                _LOG.critical(
+                telemetry.log(
+                    logging.CRITICAL,
+                    "batch.unrecorded",
+                    {telemetry.GENERATION: generation.id, "luma_async.order": order_id},
                     "order %s was accepted as generation %s and is PAID, and the ledger cannot "
                     "note it: %s. Write the id down",
                     self.record.number,

@@ -11,14 +11,13 @@ from pathlib import Path
 import anyio
 from attrs import define, field
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async._io.crash_point import crash_point
 from luma_async._io.outlast import in_thread, outlast
 from luma_async._sansio.record import Record
 from luma_async.batch.gallery import page
 from luma_async.settings import TOKENS_PER_USD
 
-_LOG = logging.getLogger("luma_async")
 _LEAST_SECONDS = 2.0
 # A report that takes long to write is written more rarely: it takes 5 % of the time at most.
 _PAUSE_FACTOR = 20.0
@@ -70,7 +69,14 @@ class Report:
             await in_thread(_write, self._folder, records, running=running)
         except OSError as error:
             if not self._has_failed:
-                _LOG.warning("%s: the report cannot be written: %s", self._folder, error)
+                telemetry.log(
+                    logging.WARNING,
+                    "batch.report_failed",
+                    {telemetry.FILE: str(self._folder), **telemetry.describe(error)},
+                    "%s: the report cannot be written: %s",
+                    self._folder,
+                    error,
+                )
             self._has_failed = True
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import anyio
 from attrs import define, field
 
-from luma_async._io import clock
+from luma_async._io import clock, telemetry
 from luma_async._io.crash_point import crash_point
 from luma_async._io.ledger import Ledger
 from luma_async._io.outlast import outlast
@@ -26,7 +27,7 @@ from luma_async.batch.unit import LOST, BatchOutcome, run_unit, unknown_error
 from luma_async.client import LumaClient
 from luma_async.errors import ConnectError, LedgerError, LumaError, RateLimitError
 
-_LOG = logging.getLogger("luma_async.batch")
+_LOGGER = "luma_async.batch"
 _SENDING_AT_ONCE = 16
 
 
@@ -56,6 +57,7 @@ class Runner:
     _nudge: asyncio.Event = field(factory=asyncio.Event, init=False)
     _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
     _broken_by: BaseException | None = field(default=None, init=False)
+    _context: Context = field(factory=copy_context, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._valve = Valve(self._options.patience)
@@ -70,24 +72,25 @@ class Runner:
         run, records = await self._ledger.transact(_begin, name="run")
         if run is None or self._stopping.is_set():
             return
-        self._states = {record.order_id: record.state for record in records}
-        for record in records:
-            if record.state == "unknown":
-                # The last run may have left it on its way.
-                self._watch(record)
-        self._planned.extend(record for record in records if record.state == "planned")
-        for record in records:
-            if not record.is_final and record.state != "planned":
-                self._start(record)
-        self._spawn(self._feed(run))
-        try:
-            while (outcome := await self._outcomes.get()) is not None:
-                yield outcome
-        finally:
-            await self.end()
-        error = self._broken_by or (None if self._stopping.is_set() else self._valve.shut_by)
-        if error is not None:
-            raise error
+        with telemetry.span("batch", {"luma_async.batch.orders": len(records)}) as span:
+            self._context = span.context()
+            telemetry.log(
+                logging.INFO,
+                "batch.began",
+                {"luma_async.batch.orders": len(records)},
+                "a batch of %d orders began",
+                len(records),
+                logger=_LOGGER,
+            )
+            self._start_all(run, records)
+            try:
+                while (outcome := await self._outcomes.get()) is not None:
+                    yield outcome
+            finally:
+                await self.end()
+            error = self._broken_by or (None if self._stopping.is_set() else self._valve.shut_by)
+            if error is not None:
+                raise error
 
     def stop(self) -> None:
         """Send no more orders, see those through that are on their way, and leave the others."""
@@ -106,6 +109,18 @@ class Runner:
         """Whether an order is being worked on."""
         return order_id in self._at_work
 
+    def _start_all(self, run: Run, records: list[Record]) -> None:
+        self._states = {record.order_id: record.state for record in records}
+        for record in records:
+            if record.state == "unknown":
+                # The last run may have left it on its way.
+                self._watch(record)
+        self._planned.extend(record for record in records if record.state == "planned")
+        for record in records:
+            if not record.is_final and record.state != "planned":
+                self._start(record)
+        self._spawn(self._feed(run))
+
     def _start(self, record: Record) -> None:
         self._at_work.add(record.order_id)
         if record.state in AT_SERVICE:
@@ -113,7 +128,8 @@ class Runner:
         self._spawn(self._run(record))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work, name="luma_async batch")
+        # A copy for each, as a span that begins in one of them is not for the others.
+        task = asyncio.create_task(work, name="luma_async batch", context=self._context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -164,9 +180,13 @@ class Runner:
                 self._valve.shut(error)
                 return
             except LumaError as error:
-                _LOG.warning(
+                telemetry.log(
+                    logging.WARNING,
+                    "batch.no_baseline",
+                    telemetry.describe(error),
                     "The account cannot be listed (%s); orders whose answer gets lost are held",
                     type(error).__name__,
+                    logger=_LOGGER,
                 )
                 return
             self._valve.reached()
@@ -210,7 +230,15 @@ class Runner:
         self._valve.refused(error, clock.now())
         seconds = self._valve.wait(clock.now())
         if self._valve.shut_by is None and not before:
-            _LOG.warning("Orders are held back for %.0f s: %s", seconds, error)
+            telemetry.log(
+                logging.WARNING,
+                "batch.held_back",
+                {telemetry.DELAY: seconds, **telemetry.describe(error)},
+                "Orders are held back for %.0f s: %s",
+                seconds,
+                error,
+                logger=_LOGGER,
+            )
 
     def _note(self, record: Record) -> None:
         """Take in how far an order is."""

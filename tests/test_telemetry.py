@@ -1,0 +1,482 @@
+"""What those who operate a service see of the client: spans, metrics and log lines."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.metrics.export import HistogramDataPoint
+from opentelemetry.sdk.trace import ReadableSpan
+
+from luma_async import (
+    Budget,
+    BudgetExceededError,
+    GenerationFailedError,
+    LumaClient,
+    LumaError,
+    SubmissionUnknownError,
+    WaitErrorGroup,
+    WaitTimeoutError,
+)
+from luma_async._io import telemetry
+from luma_async.batch import Batch
+from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
+from tests.support.batches import run, studio
+from tests.support.clients import KEY
+from tests.support.collector import Collector
+
+pytestmark = pytest.mark.anyio
+
+PROMPT = "A canary of which nobody but the service is to hear"
+TRACER = trace.get_tracer("a service")
+OK, ERROR = trace.StatusCode.UNSET, trace.StatusCode.ERROR
+FAILS = [(0.0, "queued"), (30.0, "failed")]
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    """Let minutes pass in no time."""
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
+
+
+@pytest.fixture(scope="module")
+def sdk() -> Iterator[Collector]:
+    """Set up OpenTelemetry's SDK, as a service does when it starts."""
+    collector = Collector()
+    yield collector
+    collector.close()
+
+
+@pytest.fixture
+async def collector(sdk: Collector) -> AsyncIterator[Collector]:
+    """Collect what a test makes, and find nothing secret in it."""
+    sdk.clear()
+    yield sdk
+    spans = sdk.spans()
+    shown = json.dumps([json.loads(span.to_json()) for span in spans]) + repr(sdk.metrics())
+    for secret in (PROMPT, KEY, "X-Amz", "Signature=", "http://127.0.0.1"):
+        assert secret not in shown
+    # Their words may repeat anything.
+    assert [] == [span.events for span in spans if span.events]
+    assert {None} >= {span.status.description for span in spans}
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    """Make a service whose videos take a minute or so."""
+    return Emulator()
+
+
+@pytest.fixture
+async def luma(emulator: Emulator) -> AsyncIterator[LumaClient]:
+    """Open a client with its own settings."""
+    async with studio(emulator) as luma:
+        yield luma
+
+
+def trace_of(span: ReadableSpan) -> int:
+    """Return which trace a span belongs to."""
+    assert span.context is not None
+    return int(span.context.trace_id)
+
+
+def parent_of(span: ReadableSpan) -> int | None:
+    """Return the span that a span is a part of."""
+    return span.parent.span_id if span.parent is not None else None
+
+
+def facts(span: ReadableSpan) -> dict[str, Any]:
+    """Return the attributes of a span."""
+    return dict(span.attributes or {})
+
+
+def total(collector: Collector, name: str, **attributes: Any) -> float:
+    """Add up what was measured under a name, with certain attributes."""
+    wanted = {key.replace("__", "."): value for key, value in attributes.items()}
+    return sum(
+        point.sum if isinstance(point, HistogramDataPoint) else point.value
+        for point in collector.metrics().get(f"luma_async.{name}", [])
+        if wanted.items() <= dict(point.attributes or {}).items()
+    )
+
+
+async def test_a_video_is_seen_from_the_order_to_the_file(
+    collector: Collector, luma: LumaClient, tmp_path: Path
+) -> None:
+    """What a request of the service does for a video is in the trace of that request."""
+    with TRACER.start_as_current_span("a request") as request:
+        done = await luma.generate(PROMPT)
+        await luma.download(done, tmp_path / "canary.mp4")
+        hat = await luma.extend(done, PROMPT)
+
+    created, waited, downloaded, extended, _ = collector.spans()
+    assert ["create", "wait", "download", "extend"] == [
+        span.name.removeprefix("luma_async.") for span in (created, waited, downloaded, extended)
+    ]
+    for span in (created, waited, downloaded, extended):
+        assert request.get_span_context().span_id == parent_of(span)
+        assert request.get_span_context().trace_id == trace_of(span)
+        assert OK == span.status.status_code
+    assert [done.id] * 3 + [hat.id] == [
+        facts(span)["gen_ai.response.id"] for span in (created, waited, downloaded, extended)
+    ]
+    assert {
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.output.type": "video",
+        "gen_ai.provider.name": "aimlapi",
+        "gen_ai.response.id": done.id,
+        "server.address": "localhost",
+        "server.port": 80,
+    } == facts(created)
+    assert trace.SpanKind.CLIENT is created.kind
+    assert trace.SpanKind.INTERNAL is waited.kind
+    assert "completed" == facts(waited)["luma_async.generation.state"]
+    assert (tmp_path / "canary.mp4").stat().st_size == facts(downloaded)["file.size"]
+
+
+async def test_everybody_waits_in_a_trace_of_their_own(
+    collector: Collector, luma: LumaClient
+) -> None:
+    """Whose request happens to ask for all does not draw the others into its trace."""
+    orders = [await luma.create(PROMPT) for _ in range(30)]
+    collector.clear()
+
+    async def handle(order: object) -> None:
+        with TRACER.start_as_current_span("a request"):
+            await luma.wait_until_done(order)  # type: ignore[call-overload]
+
+    async with anyio.create_task_group() as group:
+        for order in orders:
+            group.start_soon(handle, order)
+
+    requests = {trace_of(span): span for span in collector.spans("a request")}
+    waits = collector.spans("luma_async.wait")
+    assert 30 == len(requests) == len(waits)
+    for span in waits:
+        request = requests.pop(trace_of(span))
+        assert request.context is not None
+        assert request.context.span_id == parent_of(span)
+    # The questions that served all of them belong to none.
+    assert 60 == len(collector.spans())
+
+
+async def test_what_a_loop_does_is_no_part_of_the_wait(
+    collector: Collector, luma: LumaClient
+) -> None:
+    """An iteration does not become the parent of what is done with each item."""
+    orders = [await luma.create(PROMPT) for _ in range(2)]
+
+    with TRACER.start_as_current_span("a request") as request:
+        async for _ in luma.as_completed(orders):
+            assert request is trace.get_current_span()
+        async for _ in luma.watch(await luma.create(PROMPT)):
+            assert request is trace.get_current_span()
+
+    many, one = collector.spans("luma_async.wait")
+    assert 2 == facts(many)["luma_async.ids"]
+    assert "completed" == facts(one)["luma_async.generation.state"]
+
+
+async def test_a_failure_is_an_error_without_its_words(
+    collector: Collector, emulator: Emulator, luma: LumaClient
+) -> None:
+    """The span says of what kind it was; what the service said may repeat the prompt."""
+    emulator.script(PROMPT, FAILS)
+    orders = [await luma.create(PROMPT) for _ in range(2)]
+    collector.clear()
+
+    with pytest.raises(GenerationFailedError):
+        await luma.wait_until_done(orders[0])
+    with pytest.raises(WaitErrorGroup):
+        await luma.wait_until_done(orders)
+    with pytest.raises(WaitTimeoutError):
+        await luma.wait_until_done(await luma.create("Slow"), timeout=1.0)
+    emulator.inject(Fault(route="create", status=400, body={"message": PROMPT}))
+    with pytest.raises(LumaError):
+        await luma.create(PROMPT)
+
+    failed, group, _, late, refused = collector.spans()
+    for span, kind in (
+        (failed, "GenerationFailedError"),
+        (group, "WaitErrorGroup"),
+        (late, "WaitTimeoutError"),
+        (refused, "BadRequestError"),
+    ):
+        assert ERROR == span.status.status_code
+        assert f"luma_async.errors.{kind}" == facts(span)["error.type"]
+    assert 400 == facts(refused)["http.response.status_code"]
+
+
+async def test_who_leaves_has_not_failed(collector: Collector, luma: LumaClient) -> None:
+    """A browser that goes away makes no dashboard red."""
+    order = await luma.create(PROMPT)
+    collector.clear()
+
+    with anyio.move_on_after(1.0):
+        await luma.wait_until_done(order)
+    watching = luma.watch(order)
+    await anext(watching)
+    await watching.aclose()
+
+    left, closed = collector.spans("luma_async.wait")
+    assert OK == left.status.status_code == closed.status.status_code
+
+
+async def test_a_batch_is_a_trace_of_its_own_orders(
+    collector: Collector, luma: LumaClient, tmp_path: Path
+) -> None:
+    """Each create, wait and download of a run hangs below the run."""
+    async with Batch.open(tmp_path, luma) as batch:
+        await batch.add([PROMPT, f"{PROMPT}!"])
+        with TRACER.start_as_current_span("a job") as job:
+            await run(batch)
+        spans = collector.spans()
+        await run(batch)
+
+    (ran,) = [span for span in spans if span.name == "luma_async.batch"]
+    assert job.get_span_context().span_id == parent_of(ran)
+    assert {"luma_async.batch.orders": 2} == facts(ran)
+    assert ran.context is not None
+    below = [span.name for span in spans if parent_of(span) == ran.context.span_id]
+    assert ["create", "create", "download", "download", "wait", "wait"] == sorted(
+        name.removeprefix("luma_async.") for name in below
+    )
+    # A batch that is finished does nothing, and so there is nothing to see.
+    assert len(spans) == len(collector.spans())
+
+
+async def test_a_batch_that_cannot_go_on_is_an_error(
+    collector: Collector, emulator: Emulator, luma: LumaClient, tmp_path: Path
+) -> None:
+    """Without credits it ends as one that failed."""
+    emulator.inject(Fault(route="create", status=401, times=None))
+    async with Batch.open(tmp_path, luma) as batch:
+        await batch.add([PROMPT])
+        with pytest.raises(LumaError):
+            await run(batch)
+
+    (ran,) = collector.spans("luma_async.batch")
+    assert ERROR == ran.status.status_code
+
+
+async def test_requests_are_counted_by_route_and_status(
+    collector: Collector, emulator: Emulator, luma: LumaClient
+) -> None:
+    """A dashboard shows what is asked of the service, what fails, and what is asked again."""
+    order = await luma.create(PROMPT)
+    emulator.inject(Fault(route="list", times=2, status=503))
+    emulator.inject(Fault(route="get", drop="before", times=2))
+    await luma.list()
+    await luma.wait_until_done(order)
+    await luma.extend(order, PROMPT)
+
+    metrics = collector.metrics()
+    durations = metrics["luma_async.request.duration"]
+    counts: dict[tuple[object, ...], int] = {}
+    for point in durations:
+        assert isinstance(point, HistogramDataPoint)
+        seen = dict(point.attributes or {})
+        end = seen.get("http.response.status_code", seen.get("error.type"))
+        counts[seen["http.request.method"], seen["url.template"], end] = point.count
+    gets = counts.pop(("GET", "/luma-ai/generation", 200))
+    assert {
+        ("POST", "/luma-ai/generations", 201): 1,
+        ("POST", "/luma-ai/generations/{id}/extend", 201): 1,
+        ("GET", "/luma-ai/generations", 503): 2,
+        ("GET", "/luma-ai/generations", 200): 1,
+        ("GET", "/luma-ai/generation", "luma_async.errors.DisconnectedError"): 1,
+    } == counts
+    (ids,) = metrics["luma_async.request.ids"]
+    assert isinstance(ids, HistogramDataPoint)
+    assert gets + 1 == ids.count == ids.sum
+    repeated = {
+        (point.attributes or {})["luma_async.route"]: getattr(point, "value", None)
+        for point in metrics["luma_async.requests.repeated"]
+    }
+    # aiohttp has repeated the other one by itself.
+    assert {"list": 2, "get": 1} == repeated
+    (delay,) = metrics["luma_async.generation.delay"]
+    assert isinstance(delay, HistogramDataPoint)
+    assert 1 == delay.count
+
+
+async def test_what_goes_on_now_is_a_level(collector: Collector, luma: LumaClient) -> None:
+    """The waiting and the requests under way go up, and down again whatever ends them."""
+    orders = [await luma.create(PROMPT) for _ in range(3)]
+    collector.clear()
+
+    async with anyio.create_task_group() as group:
+        for order in orders:
+            group.start_soon(luma.wait_until_done, order)
+        await anyio.sleep(0.1)
+        assert 3 == total(collector, "generations.waiting")
+        group.cancel_scope.cancel()
+
+    assert -3 == total(collector, "generations.waiting")
+    assert 0 == total(collector, "requests.active")
+
+
+async def test_what_is_spent_is_counted(
+    collector: Collector, emulator: Emulator, luma: LumaClient
+) -> None:
+    """Money that may have been spent counts, and stands out as such."""
+    await luma.create(PROMPT)
+    emulator.inject(Fault(route="create", drop="after"))
+    with pytest.raises(SubmissionUnknownError):
+        await luma.create(PROMPT)
+    emulator.inject(Fault(route="create", status=400))
+    with pytest.raises(LumaError):
+        await luma.create(PROMPT)
+
+    metrics = collector.metrics()
+    assert [1_000_000] == [getattr(one, "value", 0) for one in metrics["luma_async.tokens"]]
+    (unknown,) = metrics["luma_async.orders.unknown"]
+    assert {"luma_async.route": "create"} == dict(unknown.attributes or {})
+    *_, doubtful, _ = collector.spans("luma_async.create")
+    assert "luma_async.errors.SubmissionUnknownError" == facts(doubtful)["error.type"]
+
+
+async def test_an_order_beyond_the_budget_is_seen_as_well(
+    collector: Collector, emulator: Emulator
+) -> None:
+    """It never left, and the trace says why."""
+    async with studio(emulator, budget=Budget(tokens=1)) as luma:
+        with pytest.raises(BudgetExceededError):
+            await luma.create(PROMPT)
+
+    (span,) = collector.spans()
+    assert "luma_async.errors.BudgetExceededError" == facts(span)["error.type"]
+
+
+class _Broken(logging.Filter):
+    """A filter of the program's own with a mistake in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        raise ZeroDivisionError
+
+
+async def test_a_broken_filter_costs_no_video(emulator: Emulator, luma: LumaClient) -> None:
+    """Whatever a program does with log lines, it hears of what it paid for."""
+    log, broken = logging.getLogger("luma_async"), _Broken()
+    log.addFilter(broken)
+    log.setLevel(logging.DEBUG)
+    try:
+        assert (await luma.generate(PROMPT)).is_completed
+    finally:
+        log.removeFilter(broken)
+        log.setLevel(logging.NOTSET)
+    assert 1 == emulator.billed
+
+
+async def test_a_broken_collector_costs_no_video(
+    sdk: Collector,
+    emulator: Emulator,
+    luma: LumaClient,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    """A mistake in how OpenTelemetry is set up is logged, once, and stops nothing."""
+    sdk.break_down()
+    try:
+        done = await luma.generate(PROMPT)
+        await luma.download(done, tmp_path / "canary.mp4")
+    finally:
+        sdk.mend()
+
+    assert 1 == emulator.billed
+    assert 1 == caplog.text.count("OpenTelemetry failed (ZeroDivisionError)")
+
+
+@pytest.fixture
+def _without_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(sys.modules, "luma_async._io.otel", None)
+    telemetry._collector.cache_clear()
+    yield
+    telemetry._collector.cache_clear()
+
+
+@pytest.mark.usefixtures("_without_opentelemetry")
+async def test_nothing_is_missed_where_it_is_not_installed(
+    collector: Collector, luma: LumaClient, tmp_path: Path
+) -> None:
+    """The client does the same without it."""
+    async with Batch.open(tmp_path, luma) as batch:
+        await batch.add([PROMPT])
+        (outcome,) = await run(batch)
+
+    assert outcome.error is None
+    assert [] == collector.spans()
+
+
+def test_whoever_makes_no_client_does_not_load_it() -> None:
+    """Importing the package does not import OpenTelemetry, though it is installed."""
+    program = "import sys, luma_async.batch; print('opentelemetry' in sys.modules)"
+    output = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert "False\n" == output.stdout
+
+
+class TestLogLines:
+    """One line for each event, with the facts as attributes of the record."""
+
+    async def test_a_life_of_a_video(
+        self, luma: LumaClient, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    ) -> None:
+        """At INFO there is a line for what was paid, for its end, and for the file."""
+        caplog.set_level(logging.INFO, "luma_async")
+
+        done = await luma.generate(PROMPT)
+        await luma.download(done, tmp_path / "canary.mp4")
+
+        assert [
+            "luma_async.order.accepted",
+            "luma_async.generation.ended",
+            "luma_async.video.stored",
+        ] == [vars(record)["event.name"] for record in caplog.records]
+        assert {done.id} == {vars(record)["gen_ai.response.id"] for record in caplog.records}
+        assert "completed" == vars(caplog.records[1])["luma_async.generation.state"]
+        assert PROMPT not in caplog.text
+
+    async def test_trouble_is_told_with_its_kind(
+        self, emulator: Emulator, luma: LumaClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A failed poll, a repeated request and a doubtful payment can be told by their names."""
+        caplog.set_level(logging.INFO, "luma_async")
+        emulator.script(PROMPT, FAILS)
+        order = await luma.create(PROMPT)
+        emulator.inject(Fault(route="list", status=503))
+        emulator.inject(Fault(route="get", status=502))
+        emulator.inject(Fault(route="create", drop="after"))
+
+        await luma.list()
+        with pytest.raises(GenerationFailedError):
+            await luma.wait_until_done(order)
+        with pytest.raises(SubmissionUnknownError):
+            await luma.create(PROMPT)
+
+        told = {vars(record)["event.name"]: vars(record) for record in caplog.records}
+        assert 503 == told["luma_async.request.repeated"]["http.response.status_code"]
+        assert 502 == told["luma_async.poll.failed"]["http.response.status_code"]
+        assert "failed" == told["luma_async.generation.ended"]["luma_async.generation.state"]
+        assert "create" == told["luma_async.order.unknown"]["luma_async.route"]
+        assert "test_telemetry" not in {record.module for record in caplog.records}
+        assert {"fetch", "tracker", "tracks", "submit"} == {one.module for one in caplog.records}
+
+    async def test_a_generation_that_is_not_known_has_ended_too(
+        self, luma: LumaClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Its line says of what kind the end was."""
+        caplog.set_level(logging.INFO, "luma_async")
+
+        with pytest.raises(LumaError):
+            await luma.wait_until_done("nobody-s")
+
+        (line,) = [one for one in caplog.records if "nobody-s" in one.getMessage()]
+        assert "generation nobody-s ended: luma_async.errors.NotFoundError" == line.getMessage()
