@@ -2,11 +2,13 @@
 
 import json
 import logging
+import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import pytest
@@ -14,6 +16,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 from opentelemetry.sdk.trace import ReadableSpan
 
+import luma_async
 from luma_async import (
     Budget,
     BudgetExceededError,
@@ -480,3 +483,85 @@ class TestLogLines:
 
         (line,) = [one for one in caplog.records if "nobody-s" in one.getMessage()]
         assert "generation nobody-s ended: luma_async.errors.NotFoundError" == line.getMessage()
+
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def documented(page: str) -> set[str]:
+    """Return the names of the package that the tables of a page have in their cells."""
+    rows = [line for line in (DOCS / "howto" / page).read_text().splitlines() if line[:1] == "|"]
+    return set(re.findall(r"`(luma_async\.[a-z_.]+)`", "\n".join(rows)))
+
+
+def test_every_metric_is_documented() -> None:
+    """Whoever builds a dashboard finds all there is on one page."""
+    metrics = {f"luma_async.{name}" for name in get_args(telemetry.Metric)}
+    assert set() == metrics - documented("telemetry.md")
+
+
+def test_every_event_is_documented() -> None:
+    """Whoever filters lines by their names finds all names on one page, and no others."""
+    called = {
+        f"luma_async.{event}"
+        for path in Path(luma_async.__file__).parent.rglob("*.py")
+        for event in re.findall(r"\blog\(\s*logging\.[A-Z]+,\s*\"([a-z_.]+)\"", path.read_text())
+    }
+    names = {name for name in documented("logging.md") if name in called or name not in FACTS}
+    assert called == names
+    assert 20 == len(called)
+
+
+FACTS = {
+    value for value in vars(telemetry).values() if isinstance(value, str) and "luma_async" in value
+} | {"luma_async.poll.answered", "luma_async.batch.orders", "luma_async.order"}
+
+
+def run_example(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of the documentation in an empty folder, against an emulator."""
+    with Emulator(time_scale=3000, estimates=True).running_in_thread() as emulator:
+        return subprocess.run(
+            [sys.executable, "-W", "error", str(DOCS / "examples" / name)],
+            env={**os.environ, "AIML_API_KEY": KEY, "AIML_API_BASE": emulator.base_url},
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+
+def test_the_program_of_the_docs_shows_all_on_the_console(tmp_path: Path) -> None:
+    """Spans in one trace, and the metrics, by OpenTelemetry's own exporters."""
+    shown = run_example("telemetry_console.py", tmp_path).stdout
+
+    spans, rest = [], shown
+    while rest.startswith("{"):
+        span, end = json.JSONDecoder().raw_decode(rest)
+        rest = rest[end:].lstrip()
+        spans.append(span)
+    *spans, measured = spans
+    assert [
+        "luma_async.create",
+        "luma_async.wait",
+        "luma_async.download",
+        "make a trailer",
+    ] == [span["name"] for span in spans]
+    assert 1 == len({span["context"]["trace_id"] for span in spans})
+    (scope,) = measured["resource_metrics"][0]["scope_metrics"]
+    assert "luma_async" == scope["scope"]["name"]
+    assert "luma_async.tokens" in [metric["name"] for metric in scope["metrics"]]
+    assert "explosions" not in shown
+    assert KEY not in shown
+
+
+def test_the_recipe_for_structlog_writes_facts(tmp_path: Path) -> None:
+    """Each line is an object of JSON, with the attributes as its fields."""
+    lines = run_example("logs_structlog.py", tmp_path).stderr.splitlines()
+
+    accepted, ended = (json.loads(line) for line in lines)
+    assert ("luma_async", "info") == (accepted["logger"], accepted["level"])
+    assert "luma_async.order.accepted" == accepted["event.name"]
+    assert accepted["gen_ai.response.id"] == ended["gen_ai.response.id"]
+    assert "completed" == ended["luma_async.generation.state"]
+    assert accepted["event"].startswith("create was accepted as generation")
