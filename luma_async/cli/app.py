@@ -1,6 +1,5 @@
 """The command as a whole: what is registered, and how it ends."""
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -10,9 +9,10 @@ from typing import Literal, NoReturn
 from cyclopts import App, Parameter
 
 from luma_async._version import __version__
+from luma_async.cli.alarms import alarms
 from luma_async.cli.batch import add_batch
 from luma_async.cli.exits import FORESEEN, Exit, KeyArgumentError
-from luma_async.cli.output import note, report
+from luma_async.cli.output import report
 from luma_async.cli.service import add_service
 from luma_async.cli.videos import add_videos
 from luma_async.errors import ConfigurationError
@@ -53,29 +53,12 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     sys.stdout.write(app.generate_completion(shell=shell))
 
 
-class _Alarm(logging.Handler):
-    """Tells what may be lost otherwise, as the id of a paid video when the disk is full.
-
-    What a batch warns of is told as well, such as why it sends nothing. The rest is told by the
-    commands, with what to do about it.
-    """
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print a record."""
-        note(f"luma-async: {record.getMessage()}")
-
-
-_ALARM = _Alarm(logging.CRITICAL)
-_NEWS = _Alarm(logging.WARNING)
-
-
 def run(tokens: Sequence[str]) -> NoReturn:
     """Run a command and exit; whatever goes wrong is told here."""
-    logging.getLogger("luma_async").addHandler(_ALARM)
-    logging.getLogger("luma_async.batch").addHandler(_NEWS)
     _open_streams()
     try:
-        code = _run(tokens)
+        with alarms():
+            code = _run(tokens)
     except BrokenPipeError:
         # Nobody reads on, so there is nobody to tell so.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

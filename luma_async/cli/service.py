@@ -27,6 +27,7 @@ async def emulator(
     median_seconds: float = 60.0,
     time_scale: float = 1.0,
     failure_rate: float = 0.0,
+    estimates: bool = False,
     output: Output = Output(),  # noqa: B008 - frozen
 ) -> None:
     """Serve an emulator of the service until interrupted. It takes any key and costs nothing.
@@ -49,6 +50,8 @@ async def emulator(
         How many of these seconds pass in a real one.
     failure_rate
         The share of generations that fail, from 0 to 1.
+    estimates
+        Tell how long a generation will take, so that a client knows when to ask.
     """
     async with AsyncExitStack() as stack:
         try:
@@ -60,6 +63,7 @@ async def emulator(
                 median_seconds=median_seconds,
                 time_scale=time_scale,
                 failure_rate=failure_rate,
+                estimates=estimates,
             )
             await stack.enter_async_context(service)
         except (OSError, OverflowError, ValueError) as error:

@@ -8,7 +8,7 @@ import pytest
 from luma_async import Order, Statistics
 from luma_async.batch import OrderState, Record
 from luma_async.cli.board import Board
-from tests.support.virtual_time import VIRTUAL_TIME
+from luma_async.emulator import VirtualTimeLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> object:
     """Let minutes pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 def records(count: int, state: OrderState = "planned") -> list[Record]:

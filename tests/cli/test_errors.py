@@ -20,6 +20,7 @@ from luma_async import (
     SubmissionUnknownError,
     WaitErrorGroup,
 )
+from luma_async.cli.alarms import alarms
 from luma_async.cli.app import run as run_command
 from luma_async.cli.exits import Exit, explain, worst
 from luma_async.cli.output import Output
@@ -240,15 +241,35 @@ def test_what_was_foreseen_by_nobody_is_shown_as_it_is(
         run_command(["list"])
 
 
-def test_what_would_be_lost_is_told_at_once(
-    service: Emulator, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_would_be_lost_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     """The id of a paid video that no ledger could note reaches the person; mere warnings do not."""
-    run("list")
-    capsys.readouterr()
     log = logging.getLogger("luma_async")
-    log.warning("a poll failed")
-    log.critical("order %s was accepted as generation %s and is PAID", 7, "abc")
+    with alarms():
+        log.warning("something")
+        log.critical("order %s was accepted as generation %s and is PAID", 7, "abc")
     assert "luma-async: order 7 was accepted as generation abc and is PAID\n" == (
         capsys.readouterr().err
     )
+
+
+class TestAWaitThatGetsNoAnswer:
+    """It goes on, as a failed poll ends no wait; and it says why nothing happens."""
+
+    def test_a_wrong_key_is_told(self, service: Emulator, capsys: Captured) -> None:
+        """Once, however often the service is asked."""
+        service.place("fox", "A fox", [(0.0, "pending")])
+        service.inject(Fault(route="get", status=401, times=None))
+
+        assert 1 == run("wait", "fox", "--timeout", "2")
+
+        told = "luma-async: the service does not say how far it is (AuthenticationError, HTTP 401)"
+        assert 1 == capsys.readouterr().err.count(f"{told}; still waiting\n")
+
+    def test_an_outage_is_told(self, service: Emulator, capsys: Captured) -> None:
+        """Without a status where there was no answer; the video comes all the same."""
+        service.place("fox", "A fox")
+        service.inject(Fault(route="get", drop="before", times=2))
+
+        assert 0 == run("wait", "fox")
+
+        assert "(DisconnectedError); still waiting\n" in capsys.readouterr().err
