@@ -158,9 +158,14 @@ class Tracks:
     def _plan(self, name: str, known: Generation | None, now: float) -> None:
         beginning = self._ordered.get(name)
         if beginning is not None:
-            age = now - beginning.time
-            left = None if beginning.estimate is None else beginning.estimate - age
-            self._cadence.add(name, now, age=age, certain=True, kind=beginning.kind, estimate=left)
+            self._cadence.add(
+                name,
+                now,
+                age=now - beginning.time,
+                certain=True,
+                kind=beginning.kind,
+                estimate=beginning.estimate,
+            )
         elif known is not None:
             # By this machine's clock, until an answer brings the service's own.
             age = _age(known, datetime.now(UTC)) or 0.0

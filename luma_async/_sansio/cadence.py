@@ -75,7 +75,7 @@ class Cadence:
             age: For how many seconds it has existed.
             certain: Whether that is known for certain, and that it was unfinished at first.
             kind: What was ordered.
-            estimate: How many seconds the service expects it to take from now.
+            estimate: What the service expects, in seconds from its beginning if that is certain.
 
         Returns:
             Whether it is new.
@@ -86,7 +86,7 @@ class Cadence:
             hazard, unit = self.experience.of(kind), self.experience.unit
             plan = Plan(name, hazard, origin, unit, origin, certain)
             plan.earliest = origin + self._policy.min_interval
-            self._take_estimate(plan, now, estimate)
+            self._take_estimate(plan, origin if certain else now, estimate)
         self._plans[name] = plan
         if name not in self._under_way:
             self._put([plan], now)

@@ -12,10 +12,9 @@ from attrs import evolve
 from luma_async import Generation, PollPolicy, Video
 from luma_async._io.waiting import wait_for_all, wait_for_one, watch
 from luma_async._sansio.responses import States
-from luma_async.emulator import Emulator
+from luma_async.emulator import Emulator, VirtualTimeLoop
 from tests.support.clients import virtual_client
 from tests.support.pretended import Pretended, completed, done_after, pending
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
@@ -23,7 +22,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 @pytest.fixture
 def anyio_backend() -> object:
     """Let hours pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 async def burst(policy: PollPolicy, seed: int, many: int = 300) -> tuple[float, float, PollPolicy]:
@@ -104,6 +103,17 @@ async def test_the_estimates_of_a_service_are_used_and_their_quality_is_learned(
             delays.append(anyio.current_time() - end)
     assert sum(asked[:10]) / 10 <= 6
     assert sum(delays) / 30 <= 2.5
+
+
+@pytest.mark.parametrize("late", [0.0, 5.0, 600.0])
+async def test_a_wait_that_begins_late_ends_at_once(late: float) -> None:
+    """A caller who does something else first hears soon of what was ready long before."""
+    async with virtual_client(Emulator(estimates=True)) as luma:
+        made = await luma.create("A fox")
+        await anyio.sleep((made.estimate_wait_seconds or 0.0) + late)
+        start = anyio.current_time()
+        await luma.wait_until_done(made)
+        assert anyio.current_time() - start <= 2.5
 
 
 async def test_watching_tells_the_expected_time_left() -> None:

@@ -875,6 +875,14 @@ def test_what_ends_long_before_its_estimate_is_learned_from(estimate: float) -> 
     assert 0 < due(plan) <= 60
 
 
+@pytest.mark.parametrize("late", [0.0, 1.0, 100.0, 10_000.0])
+def test_what_should_have_ended_by_now_is_asked_for_soon(late: float) -> None:
+    """Whoever begins to wait when the estimate is over hears at once, and not after another."""
+    plan = cadence()
+    plan.add("a", 1000.0 + late, age=30.0 + late, certain=True, estimate=30.0)
+    assert due(plan, 1000.0 + late) <= 1000.0 + late + 3.0
+
+
 NAMES = st.sampled_from([f"g-{number}" for number in range(12)])
 ESTIMATES = st.none() | st.floats(0, 100)
 
