@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from luma_async.display import generation_html, outcome_html
 from luma_async.errors import LumaError
 
 AspectRatio = Literal["1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21"]
@@ -36,7 +37,7 @@ class Video:
 
     @property
     def address(self) -> str | None:
-        """Where to fetch the file: the signed address where there is one."""
+        """Where to fetch the file, at the signed address where there is one."""
         return self.download_url or self.url
 
 
@@ -84,6 +85,9 @@ class Generation:
     def is_done(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.is_completed or self.is_failed
+
+    def _repr_html_(self) -> str:
+        return generation_html(self)
 
 
 @frozen(kw_only=True)
@@ -149,6 +153,9 @@ class Outcome:
     order: Order
     generation: Generation | None = None
     error: LumaError | None = None
+
+    def _repr_html_(self) -> str:
+        return outcome_html(self)
 
 
 @frozen(kw_only=True)
