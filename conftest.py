@@ -11,7 +11,7 @@ from sybil import Example, Sybil
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser
 
 from luma_async.emulator import Emulator
-from luma_async.emulator.pytest_plugin import TIME_SCALE
+from luma_async.pytest_plugin import TIME_SCALE
 
 _FOLDERS = pytest.StashKey[dict[Path, Path]]()
 

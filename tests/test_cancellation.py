@@ -13,11 +13,10 @@ import anyio
 import pytest
 
 from luma_async import Generation, LumaClient, LumaError, Outcome, SubmissionUnknownError, Timeouts
-from luma_async.emulator import Emulator, Fault
+from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
 from tests.support.clients import posts, quick_client, tasks_of_ours, virtual_client
 from tests.support.raw_server import Caller, http, raw_server
 from tests.support.suspensions import WAYS
-from tests.support.virtual_time import VIRTUAL_TIME
 
 Call = Callable[[LumaClient], Coroutine[Any, Any, Any]]
 
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> object:
     """Let slow answers take no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 async def as_completed(luma: LumaClient) -> list[Generation]:

@@ -2,15 +2,18 @@
 
 import inspect
 import json
+import re
 import subprocess
 import sys
+from types import FunctionType
 
 import pytest
 
 import luma_async
-from luma_async import LumaClient, errors, models, settings
+from luma_async import LumaClient, batch, emulator, errors, models, settings
 
 METHODS = {
+    "open": "",
     "create": "user_prompt aspect_ratio expand_prompt image_url image_end_url",
     "submit": "order recorder",
     "reconcile": "error settle",
@@ -63,7 +66,8 @@ def test_the_client_takes_the_promised_options() -> None:
 
 def test_all_is_sorted_and_complete() -> None:
     """What is public is exported at the top, and stands in order."""
-    assert sorted(luma_async.__all__) == luma_async.__all__
+    for module in (luma_async, batch, emulator):
+        assert sorted(module.__all__) == module.__all__
     public = {
         name
         for module in (errors, models, settings)
@@ -73,15 +77,42 @@ def test_all_is_sorted_and_complete() -> None:
     assert set() == public - set(luma_async.__all__)
 
 
-@pytest.mark.parametrize("name", [n for n in luma_async.__all__ if n[0] != "_"])
+PUBLIC = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in (luma_async, batch, emulator)
+    for name in module.__all__
+}
+CODE = [
+    name for name, value in PUBLIC.items() if inspect.isclass(value) or inspect.isfunction(value)
+]
+DOCUMENTED = (FunctionType, classmethod, staticmethod, property)
+OPTIONS = [
+    *(name for name in CODE if PUBLIC[name].__module__ == settings.__name__),
+    "luma_async.LumaClient",
+    "luma_async.Order",
+    "luma_async.batch.BatchOptions",
+    "luma_async.emulator.Emulator",
+    "luma_async.emulator.Fault",
+]
+
+
+@pytest.mark.parametrize("name", CODE)
 def test_everything_public_is_documented(name: str) -> None:
     """Whoever hovers over a name in an editor learns what it is for."""
-    value = getattr(luma_async, name)
-    if inspect.isclass(value):
-        assert inspect.getdoc(value)
-        for member, attribute in vars(value).items():
-            if inspect.isfunction(attribute) and member[0] != "_":
-                assert inspect.getdoc(attribute), member
+    value = PUBLIC[name]
+    assert value.__doc__
+    for member, attribute in vars(value).items():
+        if member[0] != "_" and isinstance(attribute, DOCUMENTED):
+            assert inspect.getdoc(attribute), member
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_is_explained(name: str) -> None:
+    """Whoever hovers over a class that has options learns what each of them does."""
+    value = PUBLIC[name]
+    text = inspect.getdoc(value) or ""
+    explained = set(re.findall(r"(?:^ +|`)(\w+)(?:`|:)", text, re.MULTILINE))
+    assert set() == set(inspect.signature(value).parameters) - explained
 
 
 def test_importing_the_package_loads_no_server_and_no_command_line() -> None:

@@ -105,7 +105,7 @@ class Emulator:
 
     @property
     def ledger(self) -> tuple[Bill, ...]:
-        """Every paid order, the oldest first: the only judge of what was paid."""
+        """Every paid order, the oldest first; it alone says what was paid."""
         with self._service.lock:
             return self._service.world.bills
 

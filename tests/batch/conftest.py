@@ -5,15 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from luma_async import LumaClient
-from luma_async.emulator import Emulator
+from luma_async.emulator import Emulator, VirtualTimeLoop
 from tests.support.batches import studio
-from tests.support.virtual_time import VIRTUAL_TIME
 
 
 @pytest.fixture
 def anyio_backend() -> object:
     """Let hours pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 @pytest.fixture

@@ -20,11 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from luma_async import Limits, LumaClient, LumaError
 from luma_async._sansio.ledger import OnUnknown
 from luma_async.batch import Batch, NewOrder, Record
-from luma_async.emulator import Emulator, Fault
+from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
 from luma_async.models import AspectRatio, Order
 from tests.support.batches import cable, states, studio
 from tests.support.clients import posts, tasks_of_ours
-from tests.support.virtual_time import VirtualTimeLoop
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from attrs import evolve, frozen
 
 from luma_async import Generation, Limits, PollPolicy
 from luma_async._io.waiting import wait_for_one
+from luma_async.emulator import VirtualTimeLoop
 from tests.support.pretended import Pretended, completed, pending
-from tests.support.virtual_time import VirtualTimeLoop
 
 NO_PACE = Limits(requests_per_second=10_000, concurrent_requests=1000)
 IDS_PER_REQUEST = NO_PACE.ids_per_request

@@ -13,11 +13,11 @@ import anyio
 from luma_async import Generation, Learned, PollPolicy
 from luma_async._io.waiting import wait_for_one
 from luma_async._sansio.responses import States
+from luma_async.emulator import VirtualTimeLoop
 from tests.bench.durations import lognormal
 from tests.bench.policies import NO_PACE, Job, luma_async
 from tests.bench.tables import Table
 from tests.support.pretended import Pretended, completed, pending
-from tests.support.virtual_time import VirtualTimeLoop
 
 USUAL = lognormal(0.5)
 

@@ -18,11 +18,10 @@ from luma_async import (
     SubmissionUnknownError,
     Timeouts,
 )
-from luma_async.emulator import Emulator, Fault
+from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
 from luma_async.models import AspectRatio
 from tests.support.batches import studio
 from tests.support.clients import posts
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
@@ -30,7 +29,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 @pytest.fixture
 def anyio_backend() -> object:
     """Let minutes pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 @pytest.fixture

@@ -20,11 +20,10 @@ from luma_async import (
     RateLimitError,
     SubmissionUnknownError,
 )
-from luma_async.emulator import Emulator, Fault
+from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
 from tests.support.batches import cable, studio
 from tests.support.clients import KEY, posts, tasks_of_ours
 from tests.support.suspensions import WAYS
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
@@ -34,7 +33,7 @@ ORDER = Order("A fox", aspect_ratio="1:1")
 @pytest.fixture
 def anyio_backend() -> object:
     """Let minutes pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 @pytest.fixture

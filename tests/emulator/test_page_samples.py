@@ -3,9 +3,7 @@
 import pytest
 import requests
 
-from luma_async.emulator import Emulator, pytest_plugin
-
-luma_emulator = pytest_plugin.luma_emulator
+from luma_async.emulator import Emulator
 
 HEADERS = {"Authorization": "Bearer your-api-key", "content-type": "application/json"}
 ASKED = "4c9126f3-d9a6-4eaf-aa4c-b64b634f65bd"

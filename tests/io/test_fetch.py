@@ -23,9 +23,8 @@ from luma_async import (
     RetryPolicy,
     ServerError,
 )
-from luma_async.emulator import Emulator, Fault
+from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
 from tests.support.clients import virtual_client
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
@@ -33,7 +32,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 @pytest.fixture
 def anyio_backend() -> object:
     """Let minutes pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from luma_async import ClientStateError, Limits
 from luma_async._io.limits import Gate, Lane
-from tests.support.virtual_time import VIRTUAL_TIME
+from luma_async.emulator import VirtualTimeLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> object:
     """Let seconds pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 async def pass_through(gate: Gate, lane: Lane, lasting: float = 0.0) -> float:

@@ -7,9 +7,8 @@ from collections import Counter
 import anyio
 import pytest
 
-from luma_async.emulator import Emulator, Fault
+from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
 from tests.support.clients import virtual_client
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +24,7 @@ OUTAGES = {
 @pytest.fixture
 def anyio_backend() -> object:
     """Let hours pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 @pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)

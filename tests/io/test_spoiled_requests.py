@@ -25,8 +25,8 @@ from luma_async import (
     WaitTimeoutError,
 )
 from luma_async._io.waiting import wait_for_all, wait_for_list, wait_for_one
+from luma_async.emulator import VirtualTimeLoop
 from tests.support.pretended import Pretended, completed, done_after, pending
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
@@ -44,7 +44,7 @@ FAILURES: dict[str, Callable[[], LumaError]] = {
 @pytest.fixture
 def anyio_backend() -> object:
     """Let hours pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 def choking(service: Pretended, poisons: set[str], failure: Callable[[], LumaError]) -> None:

@@ -18,8 +18,8 @@ from luma_async import (
 )
 from luma_async._io.waiting import as_completed, wait_for_list, wait_for_one, watch
 from luma_async._sansio.responses import States
+from luma_async.emulator import VirtualTimeLoop
 from tests.support.pretended import Pretended, completed, done_after, pending
-from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 @pytest.fixture
 def anyio_backend() -> object:
     """Let minutes pass in no time."""
-    return VIRTUAL_TIME
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 def mixed(name: str, now: float) -> Generation | None:
@@ -178,6 +178,29 @@ async def test_watching_begins_with_what_is_known() -> None:
     service = Pretended(mixed)
     seen = [one.state async for one in watch(service.tracker, pending("ok-50", state="pending"))]
     assert ["pending", "processing", "completed"] == seen
+
+
+async def test_watching_by_id_begins_with_the_order() -> None:
+    """Who has ordered it here need not wait for the first answer to show how far it is."""
+    service = Pretended(mixed)
+    made = pending("ok-50", state="pending")
+    service.tracker.tracks.ordered(made, "create")
+    start = anyio.current_time()
+    async with aclosing(watch(service.tracker, made.id)) as changes:
+        first = await anext(changes)
+    assert made == first
+    assert first.seconds_left is not None
+    assert start == anyio.current_time()
+
+
+@pytest.mark.parametrize("state", ["failed", "completed"])
+async def test_what_was_done_when_it_was_ordered_is_asked_for(state: str) -> None:
+    """A service that refuses a prompt may say so in the very answer to the order."""
+    service = Pretended(lambda name, _: pending(name, state="failed"))
+    service.tracker.tracks.ordered(pending("a", state=state), "create")
+    start = anyio.current_time()
+    assert ["failed"] == [one.state async for one in watch(service.tracker, "a")]
+    assert 1.0 >= anyio.current_time() - start
 
 
 async def test_watching_what_is_not_known_ends_with_that() -> None:

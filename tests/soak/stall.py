@@ -14,9 +14,9 @@ import anyio
 
 from luma_async import DisconnectedError, PollPolicy
 from luma_async._io.waiting import wait_for_one
+from luma_async.emulator import VirtualTimeLoop
 from tests.support.clients import tasks_of_ours
 from tests.support.pretended import Pretended, completed, pending
-from tests.support.virtual_time import VirtualTimeLoop
 
 HOUR = 3600.0
 
