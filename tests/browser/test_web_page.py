@@ -1,0 +1,271 @@
+"""The page of the web programs, in a real browser, before a program that serves it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luma_async.emulator import Emulator, Fault
+from tests.support.web_programs import WebProgram
+
+pytest.importorskip("selenium", reason="selenium is installed for `nox -s browser` alone")
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+OPTIONS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--window-size=1280,900",
+]
+HOSTILE = "</script><img src=x onerror=\"document.title='broken'\"><script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Return a browser, shared by the tests of this module."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for option in OPTIONS:
+        options.add_argument(option)
+    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Emulator]:
+    """Return a service whose videos take two seconds."""
+    with Emulator(estimates=True).running_in_thread() as emulator:
+        emulator.script(None, [(0, "pending"), (1, "processing"), (2, "completed")])
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def program(service: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProgram]:
+    """Return the program that serves the page."""
+    folder = tmp_path_factory.mktemp("web")
+    with WebProgram("web_aiohttp", folder, service.base_url) as program:
+        yield program
+
+
+@pytest.fixture
+def browser(chromium: Any, program: WebProgram) -> Iterator[Any]:
+    """Return a browser that shows the page; a test fails whose page complains on the console."""
+    resize(chromium, 1280, 900)
+    chromium.get(program.url)
+    yield chromium
+    complaints = chromium.get_log("browser")
+    chromium.get("about:blank")
+    assert [] == complaints
+
+
+def resize(browser: Any, width: int, height: int) -> None:
+    """Give the window another size; a phone is narrower than a window may be."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def find(browser: Any, selector: str) -> Any:
+    """Return an element."""
+    return browser.find_element(By.CSS_SELECTOR, selector)
+
+
+def text(browser: Any, selector: str) -> str:
+    """Return the text of an element, as it was written."""
+    return str(find(browser, selector).get_property("textContent"))
+
+
+def wait(browser: Any, condition: Callable[[], object]) -> Any:
+    """Wait until something is so."""
+    return WebDriverWait(browser, 60, poll_frequency=0.05).until(lambda _: condition())
+
+
+def order(browser: Any, prompt: str) -> None:
+    """Type a prompt into the page, which has the focus, and order by keyboard."""
+    wait(browser, lambda: browser.switch_to.active_element.get_attribute("id") == "wish")
+    browser.switch_to.active_element.send_keys(prompt, Keys.TAB, Keys.ENTER)
+
+
+def is_playing(browser: Any) -> bool:
+    """Tell whether the video has begun to move."""
+    script = "const video = document.querySelector('video'); return !video.paused"
+    return bool(browser.execute_script(f"{script} && video.currentTime > 0.1"))
+
+
+def bills(service: Emulator, prompt: str) -> int:
+    """Count how often a prompt was paid."""
+    return sum(bill.prompt == prompt for bill in service.ledger)
+
+
+def remember_states(browser: Any) -> None:
+    """Note each text that the state shows from now on."""
+    browser.execute_script(
+        "window.states = [];"
+        "new MutationObserver(() => states.push(document.querySelector('#state').textContent))"
+        ".observe(document.querySelector('#state'), { childList: true })"
+    )
+
+
+def test_a_prompt_becomes_a_video(browser: Any, service: Emulator) -> None:
+    """I type a prompt, see how it is getting on and how long it takes, and then the video."""
+    remember_states(browser)
+    order(browser, "A pear")
+    wait(browser, lambda: "left" in text(browser, "#left"))
+    wait(browser, lambda: is_playing(browser))
+    states = list(dict.fromkeys(browser.execute_script("return states")))
+
+    assert ["Ordering", "Looking for it", "pending"] == states[:3]
+    assert "completed" == states[-1] == text(browser, "#state")
+    assert "A pear" == text(browser, "#prompt")
+    assert "" == text(browser, "#left") == text(browser, "#reason")
+    assert "completed · New video" == browser.title
+    assert 1 == bills(service, "A pear")
+
+
+def test_a_reload_goes_on(browser: Any, service: Emulator) -> None:
+    """The address names the video: reloaded, or opened by somebody else, it shows the same."""
+    service.script("A bench", [(0, "processing"), (8, "completed")])
+    order(browser, "A bench")
+    wait(browser, lambda: text(browser, "#state") in ("pending", "processing"))
+    browser.refresh()
+    wait(browser, lambda: text(browser, "#state") in ("pending", "processing"))
+    wait(browser, lambda: is_playing(browser))
+    address = browser.current_url
+    browser.get("about:blank")
+    browser.get(address)
+    wait(browser, lambda: is_playing(browser))
+
+    assert "A bench" == text(browser, "#prompt")
+    assert 1 == bills(service, "A bench")
+
+
+def test_a_failure_is_said(browser: Any, service: Emulator) -> None:
+    """A video that could not be made says why, and the page does not ask again."""
+    service.script("A tower", [(0, "failed")])
+    order(browser, "A tower")
+    wait(browser, lambda: text(browser, "#state") == "failed")
+
+    assert "The video could not be generated" == text(browser, "#reason")
+    assert "failed" == find(browser, "#video").get_attribute("class")
+    assert not find(browser, "video").is_displayed()
+    assert browser.execute_script("return source.readyState === EventSource.CLOSED")
+
+
+def test_a_hostile_prompt_is_text(browser: Any) -> None:
+    """A prompt is shown as it is, whatever it is made of."""
+    order(browser, HOSTILE)
+    wait(browser, lambda: is_playing(browser))
+
+    assert HOSTILE == text(browser, "#prompt")
+    assert [] == browser.find_elements(By.CSS_SELECTOR, "img")
+    assert "completed · New video" == browser.title
+
+
+def test_a_refusal_is_said_and_can_be_tried_again(browser: Any, service: Emulator) -> None:
+    """Without credits nothing is paid; once there are some, the same prompt is ordered."""
+    service.inject(Fault(route="create", prompt="A cup", status=403))
+    order(browser, "A cup")
+    wait(browser, lambda: text(browser, "#state") == "Not ordered")
+    assert "No video can be ordered now. Nothing was paid." == text(browser, "#reason")
+    browser.get_log("browser")
+    find(browser, "button").click()
+    wait(browser, lambda: is_playing(browser))
+
+    assert 1 == bills(service, "A cup")
+
+
+def test_a_doubtful_order_is_not_sent_again(browser: Any, service: Emulator) -> None:
+    """Where nobody knows whether it was paid, pressing again does not pay a second time."""
+    service.inject(Fault(route="create", prompt="A letter", drop="after"))
+    order(browser, "A letter")
+    for _ in range(2):
+        wait(browser, lambda: "may have been paid" in text(browser, "#reason"))
+        find(browser, "button").click()
+    wait(browser, lambda: find(browser, "button").is_enabled())
+    wait(browser, lambda: "may have been paid" in text(browser, "#reason"))
+    browser.get_log("browser")
+
+    assert 1 == bills(service, "A letter")
+
+
+def test_a_double_click_orders_once(browser: Any, service: Emulator) -> None:
+    """However often I press while it is being ordered, it is ordered once."""
+    service.inject(Fault(route="create", prompt="A boat", delay=2.0))
+    find(browser, "#wish").send_keys("A boat")
+    browser.execute_script(
+        "for (let n = 0; n < 5; n++) document.querySelector('form').requestSubmit()"
+    )
+    wait(browser, lambda: is_playing(browser))
+
+    assert 1 == bills(service, "A boat")
+
+
+def test_an_order_survives_a_reload(browser: Any, service: Emulator) -> None:
+    """I reload while it is being ordered: sent again, it is the same order."""
+    service.inject(Fault(route="create", prompt="A raft", delay=3.0))
+    order(browser, "A raft")
+    wait(browser, lambda: bills(service, "A raft"))
+    browser.refresh()
+    wait(browser, lambda: is_playing(browser))
+    browser.get_log("browser")
+
+    assert "A raft" == text(browser, "#prompt")
+    assert 1 == bills(service, "A raft")
+
+
+def test_a_restart_of_the_server_is_lived_through(
+    browser: Any, service: Emulator, tmp_path: Path
+) -> None:
+    """The server goes and comes back: the page says so, and goes on by itself."""
+    service.script("A phoenix", [(0, "processing"), (600, "completed")])
+    with WebProgram("web_aiohttp", tmp_path, service.base_url) as own:
+        browser.get(own.url)
+        order(browser, "A phoenix")
+        wait(browser, lambda: text(browser, "#state") in ("pending", "processing"))
+        own.stop()
+        wait(browser, lambda: text(browser, "#state") == "Connection lost")
+        (name,) = [bill.id for bill in service.ledger if bill.prompt == "A phoenix"]
+        service.script(name, [(0, "completed")])
+        own.start(own.port)
+        wait(browser, lambda: is_playing(browser))
+    browser.get_log("browser")
+
+    assert 1 == bills(service, "A phoenix")
+
+
+def test_a_phone_is_wide_enough(browser: Any) -> None:
+    """On a phone nothing sticks out, whatever the prompt."""
+    resize(browser, 390, 844)
+    order(browser, "Very" * 100)
+    wait(browser, lambda: is_playing(browser))
+
+    assert 390 == browser.execute_script("return document.documentElement.scrollWidth")
+
+
+def test_a_screen_reader_hears_changes_and_no_countdown(browser: Any) -> None:
+    """States are announced as they change; the seconds that pass are not."""
+    assert "status" == find(browser, "#state").find_element(By.XPATH, "..").get_attribute("role")
+    assert "timer" == find(browser, "#left").get_attribute("role")
+    assert "wish" == find(browser, "label").get_attribute("for")
+
+
+def test_what_got_in_all_the_same_could_not_run(browser: Any) -> None:
+    """The browser runs no script but the page's own."""
+    browser.execute_script(
+        "const script = document.createElement('script');"
+        "script.textContent = 'document.title = `broken`';"
+        "document.body.append(script)"
+    )
+    complaints = wait(browser, lambda: browser.get_log("browser"))
+
+    assert "New video" == browser.title
+    assert all("Content Security Policy" in complaint["message"] for complaint in complaints)
