@@ -1,6 +1,7 @@
 """Every check and every demonstration of the project: `nox --list` names them."""
 
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -15,6 +16,8 @@ PYENV = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
 BESIDE = sorted(str(folder) for folder in PYENV.glob("versions/*/bin"))
 os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *BESIDE])
 
+SITE = "docs/_build/html"
+STRICTLY = ["-n", "-W", "--keep-going"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -55,9 +58,18 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning is an error."""
+    """Build the documentation and check what was built; a warning is an error."""
     install(session, "docs")
-    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+    shutil.rmtree(SITE, ignore_errors=True)
+    session.run("sphinx-build", *STRICTLY, "-b", "html", "docs", SITE)
+    session.run("pytest", "--noconftest", "tests/docs", env={"LUMA_ASYNC_SITE": SITE})
+
+
+@nox.session
+def links(session: nox.Session) -> None:
+    """Ask the network whether the pages that the documentation links to are still there."""
+    install(session, "docs")
+    session.run("sphinx-build", *STRICTLY, "-b", "linkcheck", "docs", "docs/_build/links")
 
 
 @nox.session
@@ -82,6 +94,18 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def peers(session: nox.Session) -> None:
+    """Count how often other clients send one order, for the table in docs/compare.md."""
+    session.install("-e.", *nox.project.dependency_groups(PYPROJECT, "peers"))
+    run = ["python", "-m", "tests.peers.orders"]
+    others = ["lumaai", "runwayml", "openai", "replicate", "fal_client", "google-genai"]
+    session.run(*run, *others, "luma_async")
+    # Last, as it puts files of its own in the place of those of openai.
+    session.install("--no-deps", "aimlapi-sdk-python==2.24.0rc1")
+    session.run(*run, "aimlapi")
+
+
+@nox.session
 def stall(session: nox.Session) -> None:
     """Cancel waiters at random and count the stalls; `-- --trials 10000` is the long run."""
     install(session, "tests")
@@ -96,7 +120,23 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session
+def listeners(session: nox.Session) -> None:
+    """Let thousands of browsers listen to one web worker; `-- --count 10000` is the long run."""
+    install(session, "tests", "examples")
+    session.run("python", "-m", "tests.soak.listeners", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run the web programs of the documentation, and check their types."""
+    install(session, "tests", "examples")
+    session.run("pytest", "tests/examples", *session.posargs)
+    programs = sorted(str(path) for path in Path("docs/examples").glob("web_*.py"))
+    session.run("mypy", *programs, env={"MYPYPATH": "docs/examples"})
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
-    """Open the gallery of a batch in a headless Chromium, which has to be installed."""
+    """Open the gallery and the documentation in a headless Chromium, which has to be installed."""
     install(session, "tests", "browser")
-    session.run("pytest", "tests/browser", *session.posargs)
+    session.run("pytest", "tests/browser", *session.posargs, env={"LUMA_ASYNC_SITE": SITE})

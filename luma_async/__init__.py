@@ -6,6 +6,7 @@ Many videos that have to be paid once, whatever happens to the program: `luma_as
 """
 
 from luma_async._io.recorder import Recorder
+from luma_async._sansio.secret import Account
 from luma_async._version import __version__
 from luma_async.client import LumaClient
 from luma_async.errors import (
@@ -50,6 +51,7 @@ from luma_async.settings import Budget, Learned, Limits, PollPolicy, RetryPolicy
 
 __all__ = [
     "APIError",
+    "Account",
     "AspectRatio",
     "AuthenticationError",
     "BadRequestError",

@@ -22,11 +22,11 @@ _MOST_ORDERED = 100_000
 
 @frozen
 class Beginning:
-    """What was ordered through this client, when it began, and how long it was to take then."""
+    """What was ordered through this client, and when."""
 
     kind: Kind
     time: float
-    estimate: float | None
+    generation: Generation
 
 
 @define(eq=False)
@@ -63,10 +63,13 @@ class Tracks:
         return len(self._tracks)
 
     def ordered(self, generation: Generation, kind: Kind, *, age: float = 0.0) -> None:
-        """Remember when a generation began, so that its age is known once somebody waits for it."""
-        began = clock.now() - age
-        estimate = generation.estimate_wait_seconds
-        self._ordered[generation.id] = Beginning(kind, began, estimate)
+        """Remember when a generation began, so that its age is known once somebody waits for it.
+
+        One that is done already is asked for anew.
+        """
+        if generation.is_done:
+            return
+        self._ordered[generation.id] = Beginning(kind, clock.now() - age, generation)
         if len(self._ordered) > _MOST_ORDERED:
             # Those that nobody has waited for until their end.
             del self._ordered[next(iter(self._ordered))]
@@ -139,6 +142,8 @@ class Tracks:
                 listener.fail(error)
 
     def _join(self, listener: Listener, name: str, known: Generation | None, now: float) -> None:
+        if known is None and name in self._ordered:
+            known = self._ordered[name].generation
         if known is not None and known.is_completed:
             # Its video was not there yet; that is as good as to know nothing.
             known = None
@@ -164,7 +169,7 @@ class Tracks:
                 age=now - beginning.time,
                 certain=True,
                 kind=beginning.kind,
-                estimate=beginning.estimate,
+                estimate=beginning.generation.estimate_wait_seconds,
             )
         elif known is not None:
             # By this machine's clock, until an answer brings the service's own.

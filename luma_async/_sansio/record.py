@@ -82,7 +82,12 @@ class Record:
 
 @frozen(kw_only=True)
 class Run:
-    """One time that a batch was run; `has_baseline` tells whether the account was listed first."""
+    """One time that a batch was run.
+
+    Attributes:
+        number: The first is 1.
+        has_baseline: Whether the account was listed before anything was sent.
+    """
 
     number: int
     has_baseline: bool = False

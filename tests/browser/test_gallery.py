@@ -13,37 +13,14 @@ from luma_async.emulator.film import film
 
 pytest.importorskip("selenium", reason="selenium is installed for `nox -s browser` alone")
 
-from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-OPTIONS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--window-size=1280,900",
-]
 HOSTILE = "</script><img src=x onerror=\"document.title='broken'\"><script>alert(1)</script>"
 REASON = "the prompt did not pass <b>moderation</b>"
 PROMPTS = ["a pear", "a bench", "a bowl on the counter", HOSTILE, "a cup", "a boat", "a tower"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """Return a browser, shared by the tests of this module."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for option in OPTIONS:
-        options.add_argument(option)
-    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
