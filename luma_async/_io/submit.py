@@ -203,32 +203,23 @@ class Submitter:
 
     def _book(self, sending: Sending, ending: Ending, reservation: Reservation) -> None:
         """Count what was spent, or may have been, whether or not the caller hears of it."""
-        route, facts = sending.request.route, {telemetry.ROUTE: sending.request.route}
-        match ending:
-            case Accepted(generation):
-                self.note_receipt(sending.order, generation.id)
-                telemetry.log(
-                    logging.INFO,
-                    "order.accepted",
-                    {**facts, telemetry.GENERATION: generation.id},
-                    "%s was accepted as generation %s",
-                    route,
-                    generation.id,
-                )
-            case Unknown():
-                self.unknown.append(unknown_record(sending.order, sending.sent_at))
-                telemetry.measure("orders.unknown", 1, facts)
-                telemetry.log(
-                    logging.WARNING,
-                    "order.unknown",
-                    facts,
-                    "%s has an unknown outcome and may be paid",
-                    route,
-                )
-            case Rejected() | NotSent():
-                return
+        if isinstance(ending, (Rejected, NotSent)):
+            return
         reservation.spend()
+        route = sending.request.route
+        facts: telemetry.Attributes = {telemetry.ROUTE: route}
         telemetry.measure("tokens", reservation.tokens, facts)
+        if isinstance(ending, Accepted):
+            name = ending.generation.id
+            self.note_receipt(sending.order, name)
+            facts = {**facts, telemetry.GENERATION: name}
+            message = "%s was accepted as generation %s"
+            telemetry.log(logging.INFO, "order.accepted", facts, message, route, name)
+        else:
+            self.unknown.append(unknown_record(sending.order, sending.sent_at))
+            telemetry.measure("orders.unknown", 1, facts)
+            message = "%s has an unknown outcome and may be paid"
+            telemetry.log(logging.WARNING, "order.unknown", facts, message, route)
 
     def _disclose_ending(
         self, sending: Sending, ending: Ending, cancellation: BaseException | None = None
