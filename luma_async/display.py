@@ -4,6 +4,7 @@ Notebooks are saved and passed on, and browsers trust them. So nothing here is a
 is escaped, only http(s) addresses pass, and the signed address of a video is not shown.
 """
 
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from luma_async.models import Generation, Outcome, Video
 
 _LONGEST_TEXT = 500
+# A signature in the query, or a password before the host.
+_SECRET = re.compile(
+    r"[?&](x-(amz|goog)-[a-z-]+|signature|sig|token|policy)=|//[^/?#]*@", re.IGNORECASE
+)
 
 
 def generation_html(generation: "Generation") -> str:
@@ -86,7 +91,7 @@ def _text(text: str) -> str:
 def _address(url: str | None) -> str:
     if url is None or not url.lower().startswith(("https://", "http://")):
         return ""
-    return _escape(url)
+    return "" if _SECRET.search(url) else _escape(url)
 
 
 def _escape(text: str) -> str:

@@ -5,6 +5,11 @@ from collections.abc import AsyncGenerator, Generator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+# A machine that stops for a second while an example runs says nothing of the example.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 KEY_VARIABLES = (
     "AIML_API_KEY",

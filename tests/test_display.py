@@ -102,6 +102,12 @@ def test_a_video_without_a_still_shows_its_first_picture() -> None:
     assert "metadata" == page.media["preload"]
 
 
+@pytest.mark.parametrize("url", [SIGNED, "https://me:secret@cdn.example.com/1.mp4"])
+def test_an_address_that_is_a_secret_is_not_shown(url: str) -> None:
+    """Whoever is given the notebook could fetch the video with it, or more."""
+    assert "cdn.example.com" not in completed(Video(url=url, thumbnail=url))._repr_html_()
+
+
 def test_what_cannot_play_a_video_has_a_link() -> None:
     """Some sites that show notebooks leave out the player."""
     assert ">The video</a></video>" in completed(Video(url=URL))._repr_html_()

@@ -5,14 +5,17 @@ import io
 import json
 import logging
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import structlog
 from hypothesis import given, strategies
+from multidict import CIMultiDict
 
-from luma_async import ConfigurationError, KeyFilter, LumaClient, LumaError, RetryPolicy
+from luma_async import ConfigurationError, KeyFilter, LumaClient, LumaError, Order, RetryPolicy
 from luma_async.emulator import Emulator, Fault
 from tests.support.clients import quick_client
 
@@ -82,6 +85,13 @@ CARELESS: Mapping[str, Callable[[logging.Logger], None]] = {
     "in-a-stack": lambda log: log.info(KEY, stack_info=True),
     "in-too-many-arguments": lambda log: log.info("no place for it", KEY),  # noqa: PLE1205
     "in-a-wrong-argument": lambda log: log.info("%d", KEY),
+    "in-an-address": lambda log: log.info("GET /?key=%s", quote(KEY)),
+    "in-an-exception-as-message": lambda log: log.error(ValueError(KEY)),
+    "in-an-exception-as-extra": lambda log: log.info("oh", extra={"error": ValueError(KEY)}),
+    "in-a-name-of-extra": lambda log: log.info("oh", extra={"seen": {KEY: 1}}),
+    "in-headers": lambda log: log.info("oh", extra={"headers": CIMultiDict(authorization=KEY)}),
+    "in-a-value": lambda log: log.info("oh", extra={"order": Order(KEY), "all": {KEY}}),
+    "in-a-mapping-as-message": lambda log: log.info({"event": "oh", "key": KEY}),
 }
 
 
@@ -116,6 +126,43 @@ def test_what_holds_no_key_is_as_it_was(program: Program) -> None:
     assert "ValueError: the disk is full" in program.stream.getvalue()
 
 
+def test_the_arguments_of_other_lines_stay(program: Program) -> None:
+    """Formatters that look at them, as those for lines of access do, go on to work."""
+    program.log.info("%s - %d", "GET /", 200, extra={"times": OrderedDict(first=1)})
+
+    (record,) = program.records
+    assert ("%s - %d", ("GET /", 200)) == (record.msg, record.args)
+    assert isinstance(vars(record)["times"], OrderedDict)
+
+
+class Unspeakable:
+    """A value that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+    __repr__ = __str__
+
+
+def test_what_cannot_be_shown_stops_no_program(program: Program) -> None:
+    """A line with such a value says so, and what it belongs to goes on."""
+    endless: dict[str, object] = {}
+    endless["self"] = endless
+    deep: dict[str, object] = {"key": KEY}
+    for _ in range(3000):
+        deep = {"deeper": deep}
+
+    program.log.info("%s", Unspeakable())
+    program.log.info("goes on", extra={"endless": endless})
+    program.log.info("too deep", extra={"deep": deep})
+
+    assert [
+        "INFO a line that cannot be shown: ZeroDivisionError",
+        "INFO goes on",
+        "INFO a line that cannot be shown: RecursionError",
+    ] == program.stream.getvalue().splitlines()
+
+
 def test_an_exception_that_tells_the_key_becomes_text(program: Program) -> None:
     """Its traceback is shown without the key, and nobody gets at the exception itself."""
     log_a_failure(program.log, f"no such key: {KEY}")
@@ -129,9 +176,12 @@ def test_a_key_that_changes_is_hidden_by_the_word_before_it() -> None:
     """A function that returns a fresh key each time needs to tell nobody."""
     program = Program(KeyFilter(), logging.Formatter("%(message)s"))
 
-    program.log.info("Authorization: Bearer of-this-minute-alone; then BEARER  another")
+    program.log.info("Authorization: Bearer of-this-minute-alone; then BEARER  another-one")
+    program.log.info("A bearer of bad news")
 
-    assert "Authorization: Bearer [key]; then BEARER  [key]\n" == program.stream.getvalue()
+    assert (
+        "Authorization: Bearer [key]; then BEARER  [key]\nA bearer of bad news\n"
+    ) == program.stream.getvalue()
 
 
 def test_other_keys_can_be_named() -> None:
@@ -164,7 +214,7 @@ def test_any_key_is_hidden_anywhere(before: str, key: str, after: str) -> None:
     assert key in hidden or key not in repr(vars(record)).replace("[key]", "")
 
 
-def structured() -> logging.Formatter:
+def structured(keys: KeyFilter) -> logging.Formatter:
     """Make structlog's formatter as the documentation shows it."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.ExtraAdder()],
@@ -172,23 +222,26 @@ def structured() -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
+            lambda logger, method, line: keys.hide(str(line)),
         ],
     )
 
 
 def test_structlog_shows_no_key_either(program: Program) -> None:
-    """Lines of other loggers, and an event of structlog's own, go through the same filter."""
-    program.handler.setFormatter(structured())
+    """Lines of other loggers, and events of structlog's own, lose it where they become text."""
+    program.handler.setFormatter(structured(KeyFilter()))
     own = structlog.wrap_logger(
         program.log, processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
     )
 
     own.info("a request", headers={"Authorization": f"Bearer {KEY}"})
     log_a_failure(program.log, KEY)
+    log_a_failure(own, KEY)
 
-    first, second = (json.loads(line) for line in program.stream.getvalue().splitlines())
+    first, second, third = (json.loads(line) for line in program.stream.getvalue().splitlines())
     assert {"headers": {"Authorization": "Bearer [key]"}, "event": "a request"} == first
-    assert "it failed" == second["event"]
+    assert "it failed" == second["event"] == third["event"]
+    assert "ValueError: [key]" in third["exception"]
     assert KEY not in program.stream.getvalue()
 
 

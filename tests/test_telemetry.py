@@ -7,7 +7,9 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 import anyio
@@ -48,12 +50,10 @@ def anyio_backend() -> object:
     return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
-@pytest.fixture(scope="module")
-def sdk() -> Iterator[Collector]:
-    """Set up OpenTelemetry's SDK, as a service does when it starts."""
-    collector = Collector()
-    yield collector
-    collector.close()
+@pytest.fixture(scope="session")
+def sdk() -> Collector:
+    """Set up OpenTelemetry's SDK, once for a process, as a service does when it starts."""
+    return Collector()
 
 
 @pytest.fixture
@@ -385,6 +385,7 @@ async def test_a_broken_collector_costs_no_video(
     tmp_path: Path,
 ) -> None:
     """A mistake in how OpenTelemetry is set up is logged, once, and stops nothing."""
+    telemetry._complain.cache_clear()
     sdk.break_down()
     try:
         done = await luma.generate(PROMPT)
@@ -415,6 +416,93 @@ async def test_nothing_is_missed_where_it_is_not_installed(
 
     assert outcome.error is None
     assert [] == collector.spans()
+
+
+async def test_an_opentelemetry_that_does_not_fit_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, luma: LumaClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that is too old is done without, and the log says so."""
+    monkeypatch.setitem(sys.modules, "luma_async._io.otel", ModuleType("of another version"))
+    telemetry._collector.cache_clear()
+    telemetry._complain.cache_clear()
+    try:
+        assert (await luma.generate(PROMPT)).is_completed
+    finally:
+        telemetry._collector.cache_clear()
+    assert 1 == caplog.text.count("OpenTelemetry failed (ImportError)")
+
+
+BROKEN = """
+import asyncio, sys
+from opentelemetry import trace
+
+class Broken(trace.NonRecordingSpan):
+    def set_attribute(self, *_):
+        raise ZeroDivisionError
+    set_attributes = set_status = end = set_attribute
+
+class Tracer(trace.NoOpTracer):
+    def start_span(self, *_, **__):
+        return Broken(trace.INVALID_SPAN_CONTEXT)
+
+class Provider(trace.NoOpTracerProvider):
+    def get_tracer(self, *_, **__):
+        return Tracer()
+
+if "own" in sys.argv:
+    trace.set_tracer_provider(Provider())
+
+from luma_async import LumaClient, SubmissionUnknownError
+from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
+
+async def main():
+    async with Emulator() as emulator, LumaClient("any-key", base_url=emulator.base_url) as luma:
+        done = await luma.generate("A fox")
+        await luma.download(done, "fox.mp4")
+        emulator.inject(Fault(route="create", drop="after"))
+        try:
+            await luma.create("A fox")
+        except SubmissionUnknownError:
+            print(done.state, "and in doubt")
+
+with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    runner.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "environment"),
+    [("own", {}), ("", {"OTEL_PYTHON_TRACER_PROVIDER": "of-nobody"})],
+    ids=["a tracer that fails", "a provider that cannot be loaded"],
+)
+def test_whatever_a_program_traces_with_it_hears_of_its_videos(
+    argument: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Videos and doubts reach a program whose own OpenTelemetry raises at every turn."""
+    output = subprocess.run(
+        [sys.executable, "-c", BROKEN, argument],
+        env={**os.environ, **environment},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "completed and in doubt\n" == output.stdout
+    assert "OpenTelemetry failed" in output.stderr
+
+
+async def test_what_the_service_calls_a_state_is_bounded(
+    collector: Collector, emulator: Emulator, luma: LumaClient
+) -> None:
+    """Whatever it says, no attribute grows, or holds what cannot be sent on."""
+    emulator.script(PROMPT, [(0.0, "queued"), (30.0, "x" * 5000 + "\n"), (60.0, "completed")])
+    async with aclosing(luma.watch(await luma.create(PROMPT))) as changes:
+        async for one in changes:
+            if one.state.startswith("x"):
+                break
+    (span,) = collector.spans("luma_async.wait")
+    assert "x" * 100 == facts(span)["luma_async.generation.state"]
 
 
 def test_whoever_makes_no_client_does_not_load_it() -> None:

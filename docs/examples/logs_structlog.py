@@ -7,8 +7,8 @@ import structlog
 
 from luma_async import KeyFilter, LumaClient
 
+keys = KeyFilter()
 handler = logging.StreamHandler()
-handler.addFilter(KeyFilter())
 handler.setFormatter(
     structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
@@ -21,6 +21,7 @@ handler.setFormatter(
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.dict_tracebacks,
             structlog.processors.JSONRenderer(),
+            lambda logger, method, line: keys.hide(line),
         ],
     )
 )

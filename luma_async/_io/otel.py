@@ -7,11 +7,12 @@ goes, is for the program to say, by an SDK.
 import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from contextvars import Context, copy_context
+from contextvars import Context, Token, copy_context
 from types import MappingProxyType
 
 from attrs import frozen
 from opentelemetry import context, metrics, trace
+from opentelemetry.context import Context as OtelContext
 
 from luma_async._io.telemetry import (
     Attributes,
@@ -77,15 +78,31 @@ _INSTRUMENTS: Mapping[Metric, Callable[[float, Attributes], None]] = MappingProx
 
 @frozen
 class _Recorded(Span):
-    _span: trace.Span
+    span: trace.Span
 
     def set(self, name: str, value: str | float | bool) -> None:
-        self._span.set_attribute(name, value)
+        with careful():
+            self.span.set_attribute(name, value)
 
     def context(self) -> Context:
         copied = copy_context()
-        copied.run(context.attach, trace.set_span_in_context(self._span))
+        with careful():
+            copied.run(context.attach, trace.set_span_in_context(self.span))
         return copied
+
+    def fail(self, error: BaseException) -> None:
+        """Mark it as failed, without the error's words and traceback: they may repeat a prompt."""
+        with careful():
+            self.span.set_attributes(describe(error))
+            self.span.set_status(trace.StatusCode.ERROR)
+
+    def end(self, token: Token[OtelContext] | None) -> None:
+        """End it, and let what was current before be so again."""
+        if token is not None:
+            with careful():
+                context.detach(token)
+        with careful():
+            self.span.end()
 
 
 class OpenTelemetry(Collector):
@@ -96,29 +113,23 @@ class OpenTelemetry(Collector):
         self, operation: Operation, attributes: Attributes, *, current: bool
     ) -> Generator[Span]:
         """Begin a span in the trace of the caller."""
-        span: trace.Span = trace.INVALID_SPAN
+        span, token = _Recorded(trace.INVALID_SPAN), None
         with careful():
-            span = _TRACER.start_span(
-                f"luma_async.{operation}",
-                kind=trace.SpanKind.CLIENT if operation in _CLIENTS else trace.SpanKind.INTERNAL,
-                attributes=attributes,
-            )
-        token = context.attach(trace.set_span_in_context(span)) if current else None
+            kind = trace.SpanKind.CLIENT if operation in _CLIENTS else trace.SpanKind.INTERNAL
+            name = f"luma_async.{operation}"
+            span = _Recorded(_TRACER.start_span(name, kind=kind, attributes=attributes))
+            if current:
+                token = context.attach(trace.set_span_in_context(span.span))
         try:
-            yield _Recorded(span)
+            yield span
         except (asyncio.CancelledError, GeneratorExit):
             # Whoever asked has left; nothing went wrong.
             raise
         except BaseException as error:
-            # Not its words, nor its traceback: they may repeat a prompt.
-            span.set_attributes(describe(error))
-            span.set_status(trace.StatusCode.ERROR)
+            span.fail(error)
             raise
         finally:
-            if token is not None:
-                context.detach(token)
-            with careful():
-                span.end()
+            span.end(token)
 
     def measure(self, metric: Metric, value: float, attributes: Attributes) -> None:
         """Add to a counter, or record a value of a histogram."""

@@ -19,7 +19,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
+from luma_async._sansio.responses import printable
 from luma_async.errors import APIError
+from luma_async.models import Generation
 
 Attributes = Mapping[str, str | int | float | bool]
 Operation = Literal["create", "extend", "wait", "download", "batch"]
@@ -104,6 +106,11 @@ def repeated(
     )
 
 
+def state_of(generation: Generation) -> str:
+    """Return a state as far as it is fit for an attribute: the service may say anything."""
+    return printable(generation.state)[:100]
+
+
 def describe(error: BaseException) -> Attributes:
     """Return what an error is, without what it says: that may repeat a prompt."""
     kind = type(error)
@@ -183,7 +190,9 @@ def _collector() -> Collector:
     try:
         # Only here, and once, so that who has it not, or makes no client, pays nothing for it.
         from luma_async._io.otel import OpenTelemetry  # noqa: PLC0415
-    except (ImportError, TypeError):
-        # It is not installed, or is older than what the extra asks for.
+    except ModuleNotFoundError:
+        return Collector()
+    except Exception as error:  # noqa: BLE001 - it may be too old, or name what cannot be loaded
+        _complain(type(error).__name__)
         return Collector()
     return OpenTelemetry()

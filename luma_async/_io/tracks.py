@@ -11,7 +11,7 @@ from luma_async._io.listeners import Listener, Look, News, own
 from luma_async._sansio.cadence import Cadence
 from luma_async._sansio.experience import Kind
 from luma_async._sansio.progress import Progress, has_ended
-from luma_async._sansio.responses import States, printable
+from luma_async._sansio.responses import States
 from luma_async.errors import GenerationFailedError, LumaError
 from luma_async.models import Generation
 from luma_async.settings import PollPolicy
@@ -22,11 +22,12 @@ _MOST_ORDERED = 100_000
 
 @frozen
 class Beginning:
-    """What was ordered through this client, and when."""
+    """What was ordered through this client, when, how long it was to take, and the latest of it."""
 
     kind: Kind
     time: float
-    generation: Generation
+    estimate: float | None
+    latest: Generation
 
 
 @define(eq=False)
@@ -69,7 +70,8 @@ class Tracks:
         """
         if generation.is_done:
             return
-        self._ordered[generation.id] = Beginning(kind, clock.now() - age, generation)
+        began, estimate = clock.now() - age, generation.estimate_wait_seconds
+        self._ordered[generation.id] = Beginning(kind, began, estimate, generation)
         if len(self._ordered) > _MOST_ORDERED:
             # Those that nobody has waited for until their end.
             del self._ordered[next(iter(self._ordered))]
@@ -100,6 +102,7 @@ class Tracks:
         now = clock.now()
         # Where an answer contradicts itself, the video counts.
         for generation in sorted(states.generations, key=lambda one: not one.is_completed):
+            self._remember(generation)
             track = self._tracks.get(generation.id)
             if track is None:
                 continue
@@ -110,6 +113,15 @@ class Tracks:
                 self._cadence.unfinished(generation.id, asked_at)
             else:
                 self._seen(track, generation, asked_at, now, states.date)
+
+    def _remember(self, generation: Generation) -> None:
+        """Keep the latest of what was ordered here, for those who begin to watch it by its id."""
+        if (beginning := self._ordered.get(generation.id)) is None:
+            return
+        if generation.is_done:
+            del self._ordered[generation.id]
+        elif generation is not beginning.latest:
+            self._ordered[generation.id] = evolve(beginning, latest=generation)
 
     def missed(self, names: Iterable[str], now: float, *, alone: bool) -> None:
         """Note that an answer does not hold some ids, or the one that was asked for alone."""
@@ -143,7 +155,7 @@ class Tracks:
 
     def _join(self, listener: Listener, name: str, known: Generation | None, now: float) -> None:
         if known is None and name in self._ordered:
-            known = self._ordered[name].generation
+            known = self._ordered[name].latest
         if known is not None and known.is_completed:
             # Its video was not there yet; that is as good as to know nothing.
             known = None
@@ -169,7 +181,7 @@ class Tracks:
                 age=now - beginning.time,
                 certain=True,
                 kind=beginning.kind,
-                estimate=beginning.generation.estimate_wait_seconds,
+                estimate=beginning.estimate,
             )
         elif known is not None:
             # By this machine's clock, until an answer brings the service's own.
@@ -278,7 +290,7 @@ class Tracks:
 def _log_end(name: str, ending: Generation | LumaError) -> None:
     facts: telemetry.Attributes
     if isinstance(ending, Generation):
-        facts = {telemetry.STATE: printable(ending.state)}
+        facts = {telemetry.STATE: telemetry.state_of(ending)}
     else:
         facts = telemetry.describe(ending)
     telemetry.log(

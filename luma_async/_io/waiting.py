@@ -91,7 +91,7 @@ async def wait_for_one(tracker: Tracker, target: Target, timeout: float) -> Gene
         (result,) = (await wait_for_all(tracker, [target], timeout)).values()
         if isinstance(result, LumaError):
             raise result
-        span.set(telemetry.STATE, result.state)
+        span.set(telemetry.STATE, telemetry.state_of(result))
     return result
 
 
@@ -142,7 +142,7 @@ async def watch(tracker: Tracker, target: Target) -> AsyncGenerator[Generation]:
             while (news := await listener.receive()) is not None:
                 if news.error is not None or news.generation is None:
                     raise news.error or unknown_id(news.id)
-                span.set(telemetry.STATE, news.generation.state)
+                span.set(telemetry.STATE, telemetry.state_of(news.generation))
                 yield news.generation
         finally:
             tracker.leave(listener)

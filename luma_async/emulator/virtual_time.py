@@ -51,8 +51,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     servers. Where others are at work, a timer takes as long as it does in reality: while a thread
     works for `run_in_executor`, `asyncio.to_thread` or `anyio.to_thread` (until then the clock
     stands still), while a subprocess runs, and while a connection leads to a server elsewhere.
-    Threads that were started in another way are not seen. `time.sleep`, `time.time` and
-    `datetime.now` go on as ever.
+    Threads that were started in another way are not seen, nor are sockets that were connected
+    before asyncio got them. `time.sleep`, `time.time` and `datetime.now` go on as ever.
     """
 
     def __init__(self) -> None:

@@ -193,6 +193,20 @@ async def test_watching_by_id_begins_with_the_order() -> None:
     assert start == anyio.current_time()
 
 
+async def test_watching_goes_on_where_others_are() -> None:
+    """A page that is loaded again does not go back to how it was when the video was ordered."""
+    service = Pretended(mixed)
+    service.tracker.tracks.ordered(pending("ok-500", state="queued"), "create")
+    seen = []
+    for _ in range(2):
+        async with aclosing(watch(service.tracker, "ok-500")) as changes:
+            async for one in changes:
+                seen.append(one.state)
+                if one.state == "processing":
+                    break
+    assert ["queued", "processing", "processing"] == seen
+
+
 @pytest.mark.parametrize("state", ["failed", "completed"])
 async def test_what_was_done_when_it_was_ordered_is_asked_for(state: str) -> None:
     """A service that refuses a prompt may say so in the very answer to the order."""

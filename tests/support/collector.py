@@ -43,10 +43,6 @@ class Collector:
         self._spans.clear()
         self._metrics.get_metrics_data()
 
-    def close(self) -> None:
-        """Keep nothing of what comes later."""
-        self._spans.shutdown()
-
     def spans(self, name: str | None = None) -> list[ReadableSpan]:
         """Return the spans that have ended, or those of one name."""
         return [one for one in self._spans.get_finished_spans() if name in (None, one.name)]
