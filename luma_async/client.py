@@ -474,7 +474,9 @@ class LumaClient:
         if self._closed:
             raise ClientStateError("the client is closed")
         if self._engine is None:
-            raise ClientStateError("open the client first: async with LumaClient() as luma, or await luma.open()")
+            raise ClientStateError(
+                "open the client first: async with LumaClient() as luma, or await luma.open()"
+            )
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:

@@ -11,34 +11,11 @@ from tests.support.web_programs import WebProgram
 
 pytest.importorskip("selenium", reason="selenium is installed for `nox -s browser` alone")
 
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-OPTIONS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--window-size=1280,900",
-]
 HOSTILE = "</script><img src=x onerror=\"document.title='broken'\"><script>alert(1)</script>"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """Return a browser, shared by the tests of this module."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for option in OPTIONS:
-        options.add_argument(option)
-    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -106,24 +83,30 @@ def bills(service: Emulator, prompt: str) -> int:
     return sum(bill.prompt == prompt for bill in service.ledger)
 
 
-def remember_states(browser: Any) -> None:
-    """Note each text that the state shows from now on."""
+def remember(browser: Any, *names: str) -> None:
+    """Note each text that some elements show from now on, however briefly."""
     browser.execute_script(
-        "window.states = [];"
-        "new MutationObserver(() => states.push(document.querySelector('#state').textContent))"
-        ".observe(document.querySelector('#state'), { childList: true })"
+        "window.seen = {};"
+        "for (const name of arguments) {"
+        "  const element = document.getElementById(name), texts = seen[name] = [];"
+        "  new MutationObserver(() => texts.push(element.textContent))"
+        "    .observe(element, { childList: true });"
+        "}",
+        *names,
     )
 
 
 def test_a_prompt_becomes_a_video(browser: Any, service: Emulator) -> None:
     """I type a prompt, see how it is getting on and how long it takes, and then the video."""
-    remember_states(browser)
+    service.script("A pear", [(0, "pending"), (5, "completed")])
+    remember(browser, "state", "left")
     order(browser, "A pear")
-    wait(browser, lambda: "left" in text(browser, "#left"))
     wait(browser, lambda: is_playing(browser))
-    states = list(dict.fromkeys(browser.execute_script("return states")))
+    seen = browser.execute_script("return seen")
+    states = list(dict.fromkeys(seen["state"]))
 
     assert ["Ordering", "Looking for it", "pending"] == states[:3]
+    assert any(words.startswith("Probably about ") for words in seen["left"])
     assert "completed" == states[-1] == text(browser, "#state")
     assert "A pear" == text(browser, "#prompt")
     assert "" == text(browser, "#left") == text(browser, "#reason")

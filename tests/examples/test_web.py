@@ -199,21 +199,27 @@ async def test_what_is_no_id_is_the_last_event(shared: WebProgram, service: Emul
     assert before == len(service.requests)
 
 
-async def test_an_id_that_nobody_knows_is_the_last_event(service: Emulator, tmp_path: Path) -> None:
-    """An id that the service does not know is given up; heartbeats keep proxies calm until then."""
-    streams = []
+async def test_what_takes_long_is_heard_to_the_end(service: Emulator, tmp_path: Path) -> None:
+    """An id that the service does not know is given up; heartbeats keep proxies calm meanwhile."""
+    lost, slow = [], []
     async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
         for name in PROGRAMS:
             (tmp_path / name).mkdir()
             program = WebProgram(name, tmp_path / name, service.base_url)
             stack.enter_context(program)
-            streams.append(await stack.enter_async_context(listen(program, f"made-up-{name}")))
+            # All programs at once, as a heartbeat comes when nothing has happened for 15 seconds.
+            service.place(f"slow-{name}", "A glacier", [(0, "processing"), (20, "completed")])
+            lost.append(await enter(listen(program, f"made-up-{name}")))
+            slow.append(await enter(listen(program, f"slow-{name}")))
         async with asyncio.timeout(120):
-            heard = await asyncio.gather(*(stream.rest() for stream in streams))
+            heard = await asyncio.gather(*(stream.rest() for stream in (*lost, *slow)))
 
-    assert [["unknown"]] * 3 == [[event["state"] for event in events] for events in heard]
-    assert ["done"] * 3 == [stream.last_id for stream in streams]
-    assert all(stream.heartbeats for stream in streams)
+    assert [["unknown"]] * 3 + [["processing", "completed"]] * 3 == [
+        [event["state"] for event in events] for events in heard
+    ]
+    assert ["done"] * 6 == [stream.last_id for stream in (*lost, *slow)]
+    assert all(stream.heartbeats for stream in slow)
 
 
 @pytest.mark.parametrize(
