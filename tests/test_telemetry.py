@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
+import aiohttp
 import anyio
 import pytest
 from opentelemetry import trace
@@ -169,6 +170,31 @@ async def test_everybody_waits_in_a_trace_of_their_own(
     assert 60 == len(collector.spans())
 
 
+async def test_what_is_sent_is_a_part_of_the_order_and_polls_are_of_nothing(
+    collector: Collector, emulator: Emulator
+) -> None:
+    """A trace of aiohttp's own shows the POST below the create, and no poll below any caller."""
+    current: dict[str, trace.SpanContext] = {}
+
+    async def note(_: object, __: object, params: aiohttp.TraceRequestStartParams) -> None:
+        current[params.method] = trace.get_current_span().get_span_context()
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_start.append(note)
+    async with (
+        emulator,
+        aiohttp.ClientSession(trace_configs=[tracing]) as session,
+        LumaClient(KEY, base_url=emulator.base_url, session=session) as luma,
+    ):
+        with TRACER.start_as_current_span("a request"):
+            await luma.generate(PROMPT)
+
+    (created,) = collector.spans("luma_async.create")
+    assert created.context is not None
+    assert created.context.span_id == current["POST"].span_id
+    assert not current["GET"].is_valid
+
+
 async def test_what_a_loop_does_is_no_part_of_the_wait(
     collector: Collector, luma: LumaClient
 ) -> None:
@@ -322,7 +348,10 @@ async def test_what_goes_on_now_is_a_level(collector: Collector, luma: LumaClien
         group.cancel_scope.cancel()
 
     assert -3 == total(collector, "generations.waiting")
-    assert 0 == total(collector, "requests.active")
+
+    await luma.list()
+    (level,) = collector.metrics()["luma_async.requests.active"]
+    assert 0 == getattr(level, "value", None)
 
 
 async def test_what_is_spent_is_counted(
@@ -542,8 +571,8 @@ class TestLogLines:
         caplog.set_level(logging.INFO, "luma_async")
         emulator.script(PROMPT, FAILS)
         order = await luma.create(PROMPT)
-        emulator.inject(Fault(route="list", status=503))
-        emulator.inject(Fault(route="get", status=502))
+        emulator.inject(Fault(route="list", status=503, body={"message": PROMPT}))
+        emulator.inject(Fault(route="get", status=502, body={"message": PROMPT}))
         emulator.inject(Fault(route="create", drop="after"))
 
         await luma.list()
@@ -557,6 +586,7 @@ class TestLogLines:
         assert 502 == told["luma_async.poll.failed"]["http.response.status_code"]
         assert "failed" == told["luma_async.generation.ended"]["luma_async.generation.state"]
         assert "create" == told["luma_async.order.unknown"]["luma_async.route"]
+        assert PROMPT not in caplog.text
         assert "test_telemetry" not in {record.module for record in caplog.records}
         assert {"fetch", "tracker", "tracks", "submit"} == {one.module for one in caplog.records}
 

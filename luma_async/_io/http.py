@@ -162,7 +162,7 @@ class Http:
             request.method,
             request.template,
             took,
-            *ending.values(),
+            next(iter(ending.values())),
         )
 
     async def _exchange(self, request: Request, key: Secret, wire: Wire) -> Answer:

@@ -11,6 +11,7 @@ from typing import Any
 
 _SETTLE = 0.001
 _PATIENCE = 2.0
+_GLANCE = 0.01
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -18,8 +19,11 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     jumped = 0.0
 
-    def __init__(self, patience: Callable[[float], tuple[float, bool]]) -> None:
+    def __init__(
+        self, threads_work: Callable[[], bool], patience: Callable[[float], tuple[float, bool]]
+    ) -> None:
         super().__init__()
+        self._threads_work = threads_work
         self._patience = patience
 
     def select(self, timeout: float | None = None) -> Any:
@@ -29,6 +33,13 @@ class _JumpingSelector(selectors.DefaultSelector):
         if timeout is None:
             # Only a thread or a signal can go on from here.
             return super().select(None)
+        gives_up_at = time.monotonic() + max(timeout, _PATIENCE)
+        while not events and self._threads_work() and time.monotonic() < gives_up_at:
+            # By glances, as a thread of AnyIO is done a moment after it has answered; and not for
+            # ever, as a thread may wait for a timer itself.
+            events = super().select(_GLANCE)
+        if events:
+            return events
         patience, is_shared = self._patience(timeout)
         began = time.monotonic()
         events = super().select(patience)
@@ -60,7 +71,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._threads_at_work = 0
         self._children: list[asyncio.SubprocessTransport] = []
         self._outward = weakref.WeakSet[socket.socket]()
-        self._jumping = _JumpingSelector(self._patience)
+        self._jumping = _JumpingSelector(self._threads_work, self._patience)
         super().__init__(self._jumping)
         # With asyncio's nanosecond no timer would be due after some months: floats are too coarse.
         self._clock_resolution = 1e-6
@@ -71,15 +82,16 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def _patience(self, timeout: float) -> tuple[float, bool]:
         """Return how long to look out before the clock jumps, and whether it goes on meanwhile."""
-        if self._threads_at_work or any(map(self._works_for_anyio, threading.enumerate())):
-            # A thread may wait for a timer itself, so that not even this may last for ever.
-            return max(timeout, _PATIENCE), False
         if any(child.get_returncode() is None for child in self._children) or any(
             connection.fileno() >= 0 for connection in self._outward
         ):
             return timeout, True
         # What is sent to a port of this machine is as a rule there at once, but need not be.
         return (_SETTLE if any(isinstance(name, int) for name in self._served) else 0.0), False
+
+    def _threads_work(self) -> bool:
+        workers = threading.enumerate()
+        return self._threads_at_work > 0 or any(map(self._works_for_anyio, workers))
 
     def _works_for_anyio(self, thread: threading.Thread) -> bool:
         # AnyIO tells nobody which of its threads are at work, but their queues do.

@@ -247,9 +247,11 @@ def test_what_would_be_lost_is_told_at_once(capsys: pytest.CaptureFixture[str]) 
     with alarms():
         log.warning("something")
         log.critical("order %s was accepted as generation %s and is PAID", 7, "abc")
-    assert "luma-async: order 7 was accepted as generation abc and is PAID\n" == (
-        capsys.readouterr().err
-    )
+        logging.getLogger("luma_async.batch").warning("orders are held back")
+    assert (
+        "luma-async: order 7 was accepted as generation abc and is PAID\n"
+        "luma-async: orders are held back\n"
+    ) == capsys.readouterr().err
 
 
 class TestAWaitThatGetsNoAnswer:

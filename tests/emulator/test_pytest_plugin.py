@@ -28,6 +28,8 @@ def test_a_plain_test_can_use_the_emulator(luma_emulator: Emulator) -> None:
     )
 
     assert (201, 1) == (answer.status_code, luma_emulator.billed)
+    # It tells a client when to ask, which would wait for a quarter of a minute otherwise.
+    assert 0.0 < answer.json()["estimate_wait_seconds"] < 1.0
 
 
 def test_a_plain_test_can_run_an_event_loop(luma_emulator: Emulator) -> None:

@@ -1,6 +1,7 @@
 """Virtual time: waiting costs nothing, and nothing is late because of it."""
 
 import asyncio
+import queue
 import socket
 import subprocess
 import sys
@@ -123,6 +124,24 @@ async def test_the_clock_stands_still_while_a_thread_works(thread: str) -> None:
         else:
             await asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.05)
     assert 0.0 == anyio.current_time()
+
+    started = time.monotonic()
+    await asyncio.sleep(DAY)
+    assert time.monotonic() - started < 10.0
+
+
+async def test_a_thread_that_has_answered_and_is_not_done_holds_no_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thread of AnyIO that the machine interrupts behind its answer keeps no day from passing."""
+    done = queue.Queue.task_done
+
+    def late(self: "queue.Queue[object]") -> None:
+        time.sleep(0.05)
+        done(self)
+
+    monkeypatch.setattr(queue.Queue, "task_done", late)
+    await anyio.to_thread.run_sync(int)
 
     started = time.monotonic()
     await asyncio.sleep(DAY)
