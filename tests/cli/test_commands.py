@@ -106,16 +106,18 @@ async def test_where_a_person_watches_the_demonstration_shows_a_live_board(tmp_p
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("estimates", [True, False])
 async def test_the_emulator_command_serves_until_it_is_interrupted(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], *, estimates: bool
 ) -> None:
     """Started in another terminal, it serves programs that know only its address."""
     async with anyio.create_task_group() as group:
-        group.start_soon(partial(emulator, port=0))
+        group.start_soon(partial(emulator, port=0, estimates=estimates))
         while not (words := capsys.readouterr().out.split()):
             await anyio.lowlevel.checkpoint()
         async with LumaClient("any", base_url=words[words.index("at") + 1].rstrip(",")) as luma:
-            assert "pending" == (await luma.create("A fox")).state
+            made = await luma.create("A fox")
+            assert ("pending", estimates) == (made.state, made.estimate_wait_seconds is not None)
         group.cancel_scope.cancel()
 
 
