@@ -52,8 +52,11 @@ async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -
     name = verdict.found.get(_SOUGHT)
     if name is None:
         why = verdict.doubts.get(_SOUGHT, "the account's list does not show it")
-        looked = f"; it may be {', '.join(names)}" if names else ""
-        error.add_note(f"Looked for in the account's list: {why}{looked}.")
+        looked = ""
+        if names:
+            which = ", ".join(names)
+            looked = f" It may be {which}: compare prompt and time, and wait for it if it is yours."
+        error.add_note(f"Looked for in the account's list: {why}.{looked}")
         raise error
     engine.submitter.note_receipt(error.order, name, found_for=error.sent_at)
     for one in [one for one in engine.submitter.unknown if _is_same(one, unknown)]:

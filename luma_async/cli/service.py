@@ -66,7 +66,9 @@ async def emulator(
                 estimates=estimates,
             )
             await stack.enter_async_context(service)
-        except (OSError, OverflowError, ValueError) as error:
+        except OSError as error:
+            raise ConfigurationError(f"cannot serve: {error}; --port 0 takes any port") from None
+        except (OverflowError, ValueError) as error:
             raise ConfigurationError(f"cannot serve: {error}") from None
         output.result(
             {"base_url": service.base_url, "cdn_url": service.cdn_url},

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
 import attrs
-from attrs.validators import ge, in_, optional
+from attrs.validators import ge, optional
 
 from luma_async.emulator.answers import Answer, phrase
 from luma_async.emulator.refusals import RefusalError
@@ -54,7 +54,7 @@ class Fault:
     - `reset`: a drop or a cut ends in a TCP reset rather than in an orderly end.
     """
 
-    route: Route | None = attrs.field(default=None, validator=optional(in_(ROUTES)))
+    route: Route | None = None
     times: int | None = 1
     skip: int = attrs.field(default=0, validator=ge(0))
     ids: frozenset[str] = attrs.field(default=frozenset(), converter=_id_set)
@@ -64,9 +64,7 @@ class Fault:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     body: Any = None
     delay: float = attrs.field(default=0.0, validator=ge(0))
-    drop: Literal["before", "after"] | None = attrs.field(
-        default=None, validator=optional(in_(("before", "after")))
-    )
+    drop: Literal["before", "after"] | None = None
     reset: bool = False
     cut_at: int | None = attrs.field(default=None, validator=optional(ge(0)))
     drip: float = attrs.field(default=0.0, validator=ge(0))
@@ -82,6 +80,14 @@ class Fault:
         spoken = answers or bool(self.headers) or self.cut_at is not None or self.drip > 0
         unpaid = self.route is not None and self.route not in PAID_ROUTES
         return (
+            (
+                self.route not in (None, *ROUTES),
+                f"route={self.route!r}: expected one of {', '.join(ROUTES)}",
+            ),
+            (
+                self.drop not in (None, "before", "after"),
+                f"drop={self.drop!r}: expected before or after",
+            ),
             (
                 self.status is not None and not 200 <= self.status <= 599,
                 "status is from 200 to 599",

@@ -15,6 +15,7 @@ from luma_async.cli import main
 from luma_async.cli.demo import Demo
 from luma_async.cli.output import Output
 from luma_async.cli.service import emulator
+from luma_async.emulator import Emulator
 from tests.cli.running import complaint, objects, run
 
 
@@ -74,6 +75,13 @@ def test_a_mistake_is_answered_in_one_line_and_a_hint(
     output, error = capsys.readouterr()
     assert "" == output
     assert f"luma-async {arguments[0]} --help" == complaint(error)[1]
+
+
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Another emulator runs already, say; any port would do."""
+    with Emulator().running_in_thread() as other:
+        assert 2 == run("emulator", "--port", other.base_url.rpartition(":")[2])
+    assert "; --port 0 takes any port" in complaint(capsys.readouterr().err)[0]
 
 
 def test_the_demonstration_says_which_videos_failed(

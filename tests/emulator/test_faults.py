@@ -457,7 +457,7 @@ async def test_videos_can_fail_as_well(
 @pytest.mark.parametrize(
     ("mistake", "complaint"),
     [
-        ({"route": "delete"}, "route"),
+        ({"route": "delete"}, "route='delete': expected one of create, get"),
         ({"times": 0}, "times is at least 1"),
         ({"skip": -1}, "skip"),
         ({"status": 99}, "status is from 200 to 599"),
@@ -465,7 +465,7 @@ async def test_videos_can_fail_as_well(
         ({"delay": -1}, "delay"),
         ({"drip": -1}, "drip"),
         ({"cut_at": -1}, "cut_at"),
-        ({"drop": "never"}, "drop"),
+        ({"drop": "never"}, "drop='never': expected before or after"),
         ({"drop": "after", "status": 500}, "drop gives no answer"),
         ({"drop": "after", "headers": {"a": "b"}}, "drop gives no answer"),
         ({"drop": "after", "cut_at": 5}, "drop gives no answer"),
