@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from aiohttp import web
 from web_videos import LAST_EVENT, PAGE, STREAM_HEADERS, Videos, open_videos
@@ -45,8 +45,9 @@ async def events(request: web.Request) -> web.StreamResponse:
     response.content_type = "text/event-stream"
     await response.prepare(request)
     async with aclosing(request.app[VIDEOS].events(request.match_info["id"])) as stream:
-        async for event in stream:
-            await response.write(event)
+        with suppress(ConnectionError):  # The browser has left, and aiohttp is about to notice.
+            async for event in stream:
+                await response.write(event)
     return response
 
 

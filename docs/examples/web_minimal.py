@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Annotated
 
-from fastapi import FastAPI, Request
+from fastapi import Body, FastAPI, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from luma_async import LumaClient
+from luma_async import Budget, LumaClient
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    async with LumaClient() as app.state.luma:
+    async with LumaClient(budget=Budget(tokens=10_000_000)) as app.state.luma:
         yield
 
 
@@ -19,7 +20,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.post("/videos", status_code=202)
-async def order(prompt: str, request: Request) -> dict[str, str]:
+async def order(prompt: Annotated[str, Body(embed=True)], request: Request) -> dict[str, str]:
     return {"id": (await request.app.state.luma.create(prompt)).id}
 
 

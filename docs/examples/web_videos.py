@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -58,6 +58,10 @@ class Answer(NamedTuple):
     headers: dict[str, str]
 
 
+class NotNotedError(Exception):
+    """An order could not be written down, and so was not sent."""
+
+
 class Record:
     """What became of one order, in a database that outlives the process.
 
@@ -71,26 +75,38 @@ class Record:
 
     @property
     def outcome(self) -> str | None:
-        """The id of the generation, or in what state the order is; None if it was not sent."""
-        found = self._orders.execute(
-            "select outcome from orders where key = ? and prompt = ?", self._name
-        ).fetchone()
+        """The id of the generation, or in what state the order is; None if it was not sent.
+
+        What cannot be read counts as being sent, as it may be.
+        """
+        statement = "select outcome from orders where key = ? and prompt = ?"
+        try:
+            found = self._orders.execute(statement, self._name).fetchone()
+        except sqlite3.Error as error:
+            _LOG.error("order %s cannot be looked up: %s", self._name[0], error)
+            return _SENDING
         return None if found is None else str(found[0])
 
     async def sending(self) -> None:
-        """Note the order; this raises, and so stops it, where it is noted already."""
-        self._orders.execute(
-            "insert into orders values (?, ?, ?, ?)",
-            (*self._name, _SENDING, datetime.now(UTC).isoformat(timespec="seconds")),
-        )
+        """Note the order; this raises, and so stops it, where it is noted already, or cannot be."""
+        sent_at = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            self._orders.execute(
+                "insert into orders values (?, ?, ?, ?)", (*self._name, _SENDING, sent_at)
+            )
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as error:
+            raise NotNotedError(f"it could not be noted: {error}") from error
 
     async def sent(self, result: Generation | LumaError) -> None:
         """Note the outcome, or strike the order out where nothing was paid."""
         if isinstance(result, (Generation, SubmissionUnknownError)):
             outcome = result.id if isinstance(result, Generation) else _UNKNOWN
+            # Before the database hears of it, which may fail.
+            _LOG.info("order %s: %s", self._name[0], outcome)
             statement = "update orders set outcome = ? where key = ? and prompt = ?"
             self._orders.execute(statement, (outcome, *self._name))
-            _LOG.info("order %s: %s", self._name[0], outcome)
         else:
             statement = "delete from orders where key = ? and prompt = ?"
             self._orders.execute(statement, self._name)
@@ -111,9 +127,14 @@ class Videos:
                 await self._luma.submit(Order(prompt), recorder=record)
         except (SubmissionUnknownError, sqlite3.IntegrityError):
             pass  # The record says which: sent, with no answer; or being sent by somebody else.
+        except sqlite3.Error as error:
+            _LOG.error("what became of an order could not be noted: %s", error)
+            return _answer(_UNKNOWN)
+        except UnicodeError:
+            return Answer(422, {"error": "The prompt or its key holds half a character."}, {})
         except (ValueError, BadRequestError) as error:
             return Answer(422, {"error": str(error)}, {})
-        except LumaError as error:
+        except (LumaError, NotNotedError) as error:
             _LOG.warning("an order was not sent, or refused: %s", error)
             seconds = math.ceil(getattr(error, "retry_after", None) or 10)
             text = "No video can be ordered now. Nothing was paid."
@@ -179,7 +200,11 @@ class Videos:
 @asynccontextmanager
 async def open_videos() -> AsyncIterator[Videos]:
     """Open the one client of this process, and the orders that all processes share."""
-    with closing(sqlite3.connect("orders.sqlite", isolation_level=None)) as orders:
+    # Waiting for a lock stops the event loop, and so all streams. In WAL mode there are fewer
+    # locks to wait for; and a wait ends soon, as an order that was not noted can come again.
+    with closing(sqlite3.connect("orders.sqlite", timeout=0.5, isolation_level=None)) as orders:
+        with suppress(sqlite3.OperationalError):  # Another worker does it, for all of them.
+            orders.execute("pragma journal_mode = wal")
         orders.execute(
             "create table if not exists orders"
             " (key text, prompt text, outcome text, sent_at text, primary key (key, prompt))"
@@ -191,12 +216,13 @@ async def open_videos() -> AsyncIterator[Videos]:
 def _answer(outcome: str | None) -> Answer:
     if outcome == _UNKNOWN:
         text = (
-            "The order was sent, and no answer came. It may have been paid: do not order it again "
-            "before somebody has looked into the account."
+            "The order was sent, and it is not known what became of it. It may have been paid: do "
+            "not order it again before the operator of this service has looked into the account."
         )
         return Answer(502, {"error": text}, {})
     if outcome in (_SENDING, None):
-        return Answer(409, {"error": "This order is being sent."}, {"Retry-After": "2"})
+        text = "This order is on its way, or cannot be looked up now."
+        return Answer(409, {"error": text}, {"Retry-After": "2"})
     return Answer(202, {"id": str(outcome)}, {"Location": f"/videos/{outcome}/events"})
 
 

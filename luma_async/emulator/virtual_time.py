@@ -43,11 +43,9 @@ class _JumpingSelector(selectors.DefaultSelector):
         patience, is_shared = self._patience(timeout)
         began = time.monotonic()
         events = super().select(patience)
-        if not events:
-            self.jumped += timeout
-        elif is_shared:
-            # Else a program that talks all the time would keep every timer from being due.
-            self.jumped += min(time.monotonic() - began, timeout)
+        # Else a program that talks all the time would keep every timer from being due.
+        passed = min(time.monotonic() - began, timeout) if is_shared else 0.0
+        self.jumped += passed if events else timeout
         return events
 
 

@@ -1,5 +1,6 @@
 """The page of the web programs, in a real browser, before a program that serves it."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,33 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 HOSTILE = "</script><img src=x onerror=\"document.title='broken'\"><script>alert(1)</script>"
+BEHIND_A_PROXY = """
+import os
+from aiohttp import web
+from web_aiohttp import app
+
+ANSWERS = [
+    (500, '{"error": "Internal server error."}'),
+    (502, "<h1>Bad gateway</h1>"),
+    (503, '{"message": "no healthy upstream"}'),
+    (504, ""),
+    (202, '{"id": '),
+]
+
+
+@web.middleware
+async def proxy(request, handler):
+    answer = await handler(request)
+    if request.method == "POST" and ANSWERS:
+        status, text = ANSWERS.pop(0)
+        return web.Response(status=status, text=text)
+    return answer
+
+
+app.middlewares.append(proxy)
+web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]))
+"""
+"""A program that spoils the answers to the first orders, after it has carried them out."""
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +139,8 @@ def test_a_prompt_becomes_a_video(browser: Any, service: Emulator) -> None:
     assert "A pear" == text(browser, "#prompt")
     assert "" == text(browser, "#left") == text(browser, "#reason")
     assert "completed · New video" == browser.title
+    # Who goes by keyboard is still where the order was given.
+    assert "button" == browser.switch_to.active_element.tag_name
     assert 1 == bills(service, "A pear")
 
 
@@ -154,14 +184,17 @@ def test_a_hostile_prompt_is_text(browser: Any) -> None:
 
 
 def test_a_refusal_is_said_and_can_be_tried_again(browser: Any, service: Emulator) -> None:
-    """Without credits nothing is paid; once there are some, the same prompt is ordered."""
+    """Without credits nothing is paid; once there are some, I order it, even if I reload then."""
     service.inject(Fault(route="create", prompt="A cup", status=403))
     order(browser, "A cup")
     wait(browser, lambda: text(browser, "#state") == "Not ordered")
     assert "No video can be ordered now. Nothing was paid." == text(browser, "#reason")
-    browser.get_log("browser")
+    service.inject(Fault(route="create", prompt="A cup", delay=3.0))
     find(browser, "button").click()
+    wait(browser, lambda: bills(service, "A cup"))
+    browser.refresh()
     wait(browser, lambda: is_playing(browser))
+    browser.get_log("browser")
 
     assert 1 == bills(service, "A cup")
 
@@ -203,6 +236,47 @@ def test_an_order_survives_a_reload(browser: Any, service: Emulator) -> None:
 
     assert "A raft" == text(browser, "#prompt")
     assert 1 == bills(service, "A raft")
+
+
+def test_what_a_proxy_answers_is_no_refusal(
+    browser: Any, service: Emulator, tmp_path: Path
+) -> None:
+    """My order is paid, and errors come in the place of its id: asking again pays nothing."""
+    (tmp_path / "behind_a_proxy.py").write_text(BEHIND_A_PROXY)
+    command = [sys.executable, "behind_a_proxy.py"]
+    with WebProgram("web_aiohttp", tmp_path, service.base_url, *command) as own:
+        browser.get(own.url)
+        remember(browser, "state", "reason")
+        order(browser, "A veil")
+        wait(browser, lambda: is_playing(browser))
+        seen = browser.execute_script("return seen")
+    browser.get_log("browser")
+
+    again = "Asking again; that does not pay twice."
+    said = ["Internal server error.", *["No answer came."] * 4]
+    assert [f"{words} {again}" for words in said] == [words for words in seen["reason"] if words]
+    assert "Not ordered" not in seen["state"]
+    assert 1 == bills(service, "A veil")
+
+
+def test_who_can_help_is_said_in_the_end(browser: Any, service: Emulator, tmp_path: Path) -> None:
+    """After two minutes without an answer the page says whom to ask; later I can try again."""
+    with WebProgram("web_aiohttp", tmp_path, service.base_url) as own:
+        browser.get(own.url)
+        own.stop()
+        order(browser, "A bottle")
+        wait(browser, lambda: "No answer came. Asking again" in text(browser, "#reason"))
+        browser.execute_script(
+            "const later = performance.now() + 120_001; performance.now = () => later"
+        )
+        wait(browser, lambda: text(browser, "#state") == "Perhaps ordered")
+        assert "Ask the operator of this service" in text(browser, "#reason")
+        own.start(own.port)
+        find(browser, "button").click()
+        wait(browser, lambda: is_playing(browser))
+    browser.get_log("browser")
+
+    assert 1 == bills(service, "A bottle")
 
 
 def test_a_restart_of_the_server_is_lived_through(

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,12 @@ def bills(service: Emulator, prompt: str) -> int:
     return sum(bill.prompt == prompt for bill in service.ledger)
 
 
+def orders_of(program: WebProgram) -> closing[sqlite3.Connection]:
+    """Open the record of orders that a program keeps."""
+    path = program.folder / "orders.sqlite"
+    return closing(sqlite3.connect(path, isolation_level=None))
+
+
 def until(condition: Callable[[], Any]) -> Any:
     """Wait until something is so, and return it."""
     for _ in range(1200):
@@ -177,6 +184,16 @@ async def test_who_leaves_ends_nothing_but_the_questions(
     assert "completed" == service.generations[left].state
 
 
+async def test_who_leaves_at_once_is_no_error(own: WebProgram) -> None:
+    """I am gone before the second event is written: nothing in the log is to alarm anybody."""
+    for _ in range(10):
+        async with listen(own, "no%20id"):
+            pass
+    await asyncio.to_thread(own.stop)
+
+    assert "Traceback" not in own.output
+
+
 async def test_a_failure_is_the_last_event(shared: WebProgram, service: Emulator) -> None:
     """A video that the service gives up ends its stream for good, with the reason."""
     service.script("A tower", [(0, "failed")])
@@ -242,6 +259,7 @@ def test_a_bad_order_is_refused(shared: WebProgram, service: Emulator, body: str
     answer = requests.post(f"{shared.url}/videos", data=body, headers=headers, timeout=60)
 
     assert answer.status_code in (400, 422)
+    assert "codec" not in answer.text
     assert before == len(service.requests)
 
 
@@ -325,6 +343,62 @@ def test_a_browser_that_left_finds_its_order(shared: WebProgram, service: Emulat
     assert answer.json()["id"] in shared.output
 
 
+def test_a_locked_record_stops_orders_and_little_else(
+    shared: WebProgram, service: Emulator
+) -> None:
+    """Another program keeps the record to itself: nothing is paid, and I am told so soon."""
+    prompt = f"A locked door at {shared.url}"
+    with orders_of(shared) as orders:
+        orders.execute("begin exclusive")
+        began = time.monotonic()
+        with ThreadPoolExecutor() as pool:
+            answers = list(pool.map(lambda n: post(shared, prompt, f"locked {n}"), range(4)))
+        seconds = time.monotonic() - began
+
+    assert [(503, "10")] * 4 == [(one.status_code, one.headers["Retry-After"]) for one in answers]
+    assert all("Nothing was paid" in one.json()["error"] for one in answers)
+    assert 0 == bills(service, prompt)
+    # They come one after the other, as each stops the event loop; by default for 5 s.
+    assert seconds < 12
+    assert 202 == post(shared, prompt, "locked 0").status_code
+
+
+def test_an_order_that_cannot_be_looked_up_is_not_sent(
+    shared: WebProgram, service: Emulator
+) -> None:
+    """While the record cannot be read my order may be in it: I am to ask again, and pay once."""
+    prompt = f"A lost key to {shared.url}"
+    with orders_of(shared) as orders:
+        orders.execute("alter table orders rename to elsewhere")
+        first, paid = post(shared, prompt, "unread"), bills(service, prompt)
+        orders.execute("alter table elsewhere rename to orders")
+    answers = [post(shared, prompt, "unread") for _ in range(2)]
+
+    assert (409, "2", 0) == (first.status_code, first.headers["Retry-After"], paid)
+    assert [202, 202] == [answer.status_code for answer in answers]
+    assert 1 == bills(service, prompt)
+
+
+def test_an_outcome_that_cannot_be_noted_is_owned_up_to(
+    shared: WebProgram, service: Emulator
+) -> None:
+    """The record fails once it is paid: I am told so, the log has the id, and I pay once."""
+    prompt = f"A broken pencil at {shared.url}"
+    with orders_of(shared) as orders:
+        # An update fails then, much as on a full disk.
+        orders.execute(
+            "create trigger full before update on orders begin insert into nowhere values (1); end"
+        )
+        first = post(shared, prompt, "unwritten")
+        orders.execute("drop trigger full")
+    second = post(shared, prompt, "unwritten")
+    (bill,) = [bill for bill in service.ledger if bill.prompt == prompt]
+
+    assert [502, 409] == [first.status_code, second.status_code]
+    assert "may have been paid" in first.json()["error"]
+    assert f"order unwritten: {bill.id}" in shared.output
+
+
 def test_the_page_is_served(shared: WebProgram) -> None:
     """The address of the service shows the page."""
     answer = requests.get(f"{shared.url}/", timeout=60)
@@ -395,13 +469,32 @@ async def test_the_least_program_works(service: Emulator, tmp_path: Path) -> Non
     """The fifteen lines of the page do what it says of them."""
     command = [sys.executable, "-m", "uvicorn", "web_minimal:app", "--port", "0"]
     with WebProgram("web_minimal", tmp_path, service.base_url, *command) as program:
-        answer = await asyncio.to_thread(
-            requests.post, f"{program.url}/videos", params={"prompt": "A pear"}, timeout=60
-        )
-        async with listen(program, answer.json()["id"]) as stream:
+        name_of_video = await asyncio.to_thread(order, program, "A plum for the least")
+        async with listen(program, name_of_video) as stream:
             events = await stream.rest()
         program.stop()
 
     assert "completed" == events[-1]["state"]
     assert -signal.SIGTERM == program.exit_code
     assert KEY not in program.output
+    assert "plum" not in program.output
+
+
+def test_the_least_program_spends_for_nobody_else(service: Emulator, tmp_path: Path) -> None:
+    """Not even of the fifteen lines can another site order, nor anybody without end."""
+    command = [sys.executable, "-m", "uvicorn", "web_minimal:app", "--port", "0"]
+    prompt = "A trap for the least"
+    with WebProgram("web_minimal", tmp_path, service.base_url, *command) as program:
+        for kind in ("text/plain", "application/x-www-form-urlencoded", None):
+            answer = requests.post(
+                f"{program.url}/videos",
+                params={"prompt": prompt},
+                data=json.dumps({"prompt": prompt}).encode(),
+                headers={"Content-Type": kind} if kind is not None else {},
+                timeout=60,
+            )
+            assert 422 == answer.status_code
+        statuses = [post(program, prompt).status_code for _ in range(21)]
+
+    assert [202] * 20 + [500] == statuses
+    assert 20 == bills(service, prompt)

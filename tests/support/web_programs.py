@@ -23,7 +23,7 @@ class WebProgram:
 
     def __init__(self, name: str, folder: Path, base_url: str, *command: str) -> None:
         self._command = command or (sys.executable, f"{name}.py")
-        self._folder = folder
+        self.folder = folder
         self._environment = {
             **os.environ,
             "AIML_API_KEY": KEY,
@@ -43,11 +43,11 @@ class WebProgram:
 
     def start(self, port: int = 0) -> None:
         """Start the program, on any free port or on that of an earlier life."""
-        log = self._folder / f"output-{time.monotonic_ns()}.txt"
+        log = self.folder / f"output-{time.monotonic_ns()}.txt"
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 self._command,
-                cwd=self._folder,
+                cwd=self.folder,
                 env={**self._environment, "PORT": str(port)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -77,4 +77,4 @@ class WebProgram:
     @property
     def output(self) -> str:
         """All that the program has written, over all its lives."""
-        return "".join(log.read_text() for log in sorted(self._folder.glob("output-*.txt")))
+        return "".join(log.read_text() for log in sorted(self.folder.glob("output-*.txt")))
