@@ -7,6 +7,10 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from luma_async import LumaClient
+from luma_async.emulator import Emulator, VirtualTimeLoop
+from tests.support.batches import studio
+
 # A machine that stops for a second while an example runs says nothing of the example.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -22,9 +26,24 @@ KEY_VARIABLES = (
 
 
 @pytest.fixture
-def anyio_backend() -> object:
-    """Run on asyncio; a module that wants virtual time overrides this."""
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Run on asyncio; where a test is marked so, minutes pass in no time."""
+    if request.node.get_closest_marker("virtual_time"):
+        return "asyncio", {"loop_factory": VirtualTimeLoop}
     return "asyncio"
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    """Make a service whose videos take a minute or so."""
+    return Emulator()
+
+
+@pytest.fixture
+async def luma(emulator: Emulator) -> AsyncGenerator[LumaClient]:
+    """Open a client of it with its own settings, in virtual time."""
+    async with studio(emulator) as luma:
+        yield luma
 
 
 @pytest.fixture(autouse=True)

@@ -13,20 +13,14 @@ import anyio
 import pytest
 
 from luma_async import Generation, LumaClient, LumaError, Outcome, SubmissionUnknownError, Timeouts
-from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
+from luma_async.emulator import Emulator, Fault
 from tests.support.clients import posts, quick_client, tasks_of_ours, virtual_client
 from tests.support.raw_server import Caller, http, raw_server
 from tests.support.suspensions import WAYS
 
 Call = Callable[[LumaClient], Coroutine[Any, Any, Any]]
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let slow answers take no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 async def as_completed(luma: LumaClient) -> list[Generation]:

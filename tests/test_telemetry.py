@@ -32,23 +32,17 @@ from luma_async import (
 )
 from luma_async._io import telemetry
 from luma_async.batch import Batch
-from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
+from luma_async.emulator import Emulator, Fault
 from tests.support.batches import run, studio
 from tests.support.clients import KEY
 from tests.support.collector import Collector
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 PROMPT = "A canary of which nobody but the service is to hear"
 TRACER = trace.get_tracer("a service")
 OK, ERROR = trace.StatusCode.UNSET, trace.StatusCode.ERROR
 FAILS = [(0.0, "queued"), (30.0, "failed")]
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let minutes pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 @pytest.fixture(scope="session")
@@ -69,19 +63,6 @@ async def collector(sdk: Collector) -> AsyncIterator[Collector]:
     # Their words may repeat anything.
     assert [] == [span.events for span in spans if span.events]
     assert {None} >= {span.status.description for span in spans}
-
-
-@pytest.fixture
-def emulator() -> Emulator:
-    """Make a service whose videos take a minute or so."""
-    return Emulator()
-
-
-@pytest.fixture
-async def luma(emulator: Emulator) -> AsyncIterator[LumaClient]:
-    """Open a client with its own settings."""
-    async with studio(emulator) as luma:
-        yield luma
 
 
 def trace_of(span: ReadableSpan) -> int:

@@ -1,8 +1,8 @@
 """What is told to those who operate a program: log lines, spans and metrics.
 
 All three name what they tell by the same attributes: those of OpenTelemetry's semantic
-conventions where there is one, and else ``luma_async.*``. None holds a prompt, a key or the
-address of a video.
+conventions where there is one, and else ``luma_async.*``. No attribute holds a prompt, a key or
+the address of a video.
 
 Log lines go to the logger ``luma_async``. Spans and metrics go to OpenTelemetry where its API is
 installed, which is for the program to collect them, and nowhere otherwise.

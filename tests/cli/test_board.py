@@ -8,15 +8,8 @@ import pytest
 from luma_async import Order, Statistics
 from luma_async.batch import OrderState, Record
 from luma_async.cli.board import Board
-from luma_async.emulator import VirtualTimeLoop
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let minutes pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 def records(count: int, state: OrderState = "planned") -> list[Record]:

@@ -18,24 +18,16 @@ from luma_async import (
     SubmissionUnknownError,
     Timeouts,
 )
-from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
+from luma_async.emulator import Emulator, Fault
 from luma_async.models import AspectRatio
 from tests.support.batches import studio
 from tests.support.clients import posts
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let minutes pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
-
-
-@pytest.fixture
-def emulator() -> Emulator:
-    """Make a service."""
-    return Emulator()
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Paying with a record that outlives the program. In virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import aiohttp
 import anyio
@@ -20,33 +19,18 @@ from luma_async import (
     RateLimitError,
     SubmissionUnknownError,
 )
-from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
+from luma_async.emulator import Emulator, Fault
 from tests.support.batches import cable, studio
 from tests.support.clients import KEY, posts, tasks_of_ours
 from tests.support.suspensions import WAYS
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 ORDER = Order("A fox", aspect_ratio="1:1")
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let minutes pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
-
-
-@pytest.fixture
-def emulator() -> Emulator:
-    """Make a service."""
-    return Emulator()
-
-
-@pytest.fixture
-async def luma(emulator: Emulator) -> AsyncIterator[LumaClient]:
-    """Open a client with its own settings."""
-    async with studio(emulator) as luma:
-        yield luma
 
 
 class Notes:

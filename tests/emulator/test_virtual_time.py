@@ -19,18 +19,12 @@ import anyio.to_thread
 import pytest
 
 from luma_async import LumaClient
-from luma_async.emulator import Emulator, VirtualTimeLoop
+from luma_async.emulator import Emulator
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 DAY = 86_400.0
 AN_INSTANT = 0.001
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let days pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 @pytest.fixture(params=["alone", "busy"])

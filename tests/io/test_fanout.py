@@ -3,7 +3,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 import anyio
@@ -23,29 +23,14 @@ from luma_async import (
     OutOfCreditsError,
     SubmissionUnknownError,
 )
-from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
+from luma_async.emulator import Emulator, Fault
 from tests.support.clients import posts, tasks_of_ours, virtual_client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let minutes pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
-
-
-@pytest.fixture
-def emulator() -> Emulator:
-    """Make a service whose videos take a minute or so."""
-    return Emulator()
-
-
-@pytest.fixture
-async def luma(emulator: Emulator) -> AsyncIterator[LumaClient]:
-    """Open a client with its own settings."""
-    async with virtual_client(emulator) as luma:
-        yield luma
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 
 def prompts(number: int) -> list[str]:

@@ -23,16 +23,14 @@ from luma_async import (
     RetryPolicy,
     ServerError,
 )
-from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
+from luma_async.emulator import Emulator, Fault
 from tests.support.clients import virtual_client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let minutes pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 
 @pytest.fixture

@@ -12,17 +12,15 @@ from attrs import evolve
 from luma_async import Generation, PollPolicy, Video
 from luma_async._io.waiting import wait_for_all, wait_for_one, watch
 from luma_async._sansio.responses import States
-from luma_async.emulator import Emulator, VirtualTimeLoop
+from luma_async.emulator import Emulator
 from tests.support.clients import virtual_client
 from tests.support.pretended import Pretended, completed, done_after, pending
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let hours pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 
 async def burst(policy: PollPolicy, seed: int, many: int = 300) -> tuple[float, float, PollPolicy]:

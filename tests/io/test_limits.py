@@ -9,15 +9,8 @@ import pytest
 
 from luma_async import ClientStateError, Limits
 from luma_async._io.limits import Gate, Lane
-from luma_async.emulator import VirtualTimeLoop
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let seconds pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 async def pass_through(gate: Gate, lane: Lane, lasting: float = 0.0) -> float:

@@ -7,10 +7,10 @@ from collections import Counter
 import anyio
 import pytest
 
-from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
+from luma_async.emulator import Emulator, Fault
 from tests.support.clients import virtual_client
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 OUTAGES = {
     "cut": Fault(route="get", drop="before", times=None),
@@ -19,12 +19,6 @@ OUTAGES = {
     "429": Fault(route="get", status=429, times=None),
     "html": Fault(route="get", status=200, body="<html>maintenance</html>", times=None),
 }
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let hours pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 @pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)

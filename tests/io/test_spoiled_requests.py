@@ -25,10 +25,13 @@ from luma_async import (
     WaitTimeoutError,
 )
 from luma_async._io.waiting import wait_for_all, wait_for_list, wait_for_one
-from luma_async.emulator import VirtualTimeLoop
 from tests.support.pretended import Pretended, completed, done_after, pending
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 HOUR = 3600.0
 FAILURES: dict[str, Callable[[], LumaError]] = {
@@ -39,12 +42,6 @@ FAILURES: dict[str, Callable[[], LumaError]] = {
     "cut": lambda: DisconnectedError("cut"),
     "unreadable": lambda: ResponseFormatError(["expected JSON at $"]),
 }
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let hours pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 def choking(service: Pretended, poisons: set[str], failure: Callable[[], LumaError]) -> None:

@@ -31,20 +31,17 @@ from luma_async import (
 from luma_async._io.listeners import Look
 from luma_async._io.waiting import wait_for_all, wait_for_list, wait_for_one, watch
 from luma_async._sansio.retry import Attempts, RetryBudget
-from luma_async.emulator import VirtualTimeLoop
 from tests.soak.stall import one_trial
 from tests.support.clients import tasks_of_ours
 from tests.support.pretended import Pretended, completed, done_after, pending
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let hours pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 async def test_s26_one_id_with_ten_thousand_waiters_is_asked_once_a_round() -> None:

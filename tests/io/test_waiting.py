@@ -18,16 +18,13 @@ from luma_async import (
 )
 from luma_async._io.waiting import as_completed, wait_for_list, wait_for_one, watch
 from luma_async._sansio.responses import States
-from luma_async.emulator import VirtualTimeLoop
 from tests.support.pretended import Pretended, completed, done_after, pending
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
-
-
-@pytest.fixture
-def anyio_backend() -> object:
-    """Let minutes pass in no time."""
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 
 def mixed(name: str, now: float) -> Generation | None:
