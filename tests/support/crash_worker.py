@@ -4,6 +4,7 @@ It is a process beside that of the tests, which has threads and an event loop, a
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -248,6 +249,7 @@ def main() -> None:
     """Answer each line with one: a scenario's name and deaths, or its name for a survey."""
     # What goes wrong here does so on purpose.
     logging.getLogger("luma_async").setLevel(logging.CRITICAL)
+    gc.freeze()
     for line in sys.stdin:
         name, deaths = json.loads(line)
         answer = survey(name) if deaths is None else case(name, [tuple(one) for one in deaths])

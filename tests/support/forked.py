@@ -2,6 +2,7 @@
 
 A fork takes a few milliseconds. Whoever forks must have no threads and no event loop.
 """
+# ruff: noqa: F401 - what AnyIO and the client import late, a fork would import again and again
 
 import asyncio
 import multiprocessing
@@ -12,6 +13,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import anyio._backends._asyncio
+
+import luma_async._io.otel
 from luma_async import Limits, Order
 from luma_async.batch import Batch
 from luma_async.emulator import Emulator
