@@ -88,6 +88,7 @@ def unknowns_in(value: object) -> int:
     return int(isinstance(value, SubmissionUnknownError))
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("service", SERVICES)

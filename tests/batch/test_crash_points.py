@@ -29,6 +29,8 @@ SCENARIOS = (
 )
 DEAD = 9
 
+pytestmark = pytest.mark.protocol
+
 Ask = Callable[[str, list[tuple[str, int]] | None], Any]
 
 

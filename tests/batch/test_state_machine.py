@@ -299,4 +299,4 @@ World.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-TestNoMoneyIsLost = World.TestCase
+TestNoMoneyIsLost = pytest.mark.protocol(World.TestCase)

@@ -71,6 +71,7 @@ async def test_requests_to_a_server_in_the_loop_take_no_time() -> None:
     assert 0.0 == anyio.current_time()
 
 
+@pytest.mark.protocol
 @pytest.mark.usefixtures("machine")
 async def test_hundreds_of_videos_are_made_with_a_clients_own_settings() -> None:
     """No request of a client on TCP fails or is given up, and each order is paid once."""
