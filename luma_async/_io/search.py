@@ -7,10 +7,10 @@ import anyio
 from attrs import evolve
 
 from luma_async._io.engine import Engine
-from luma_async._io.submit import unknown_record
+from luma_async._io.submit import unknown_receipt
 from luma_async._sansio import requests
+from luma_async._sansio.receipt import Receipt
 from luma_async._sansio.reconciliation import candidates, reconcile
-from luma_async._sansio.record import Record, Run
 from luma_async._sansio.responses import read_summaries
 from luma_async.errors import SubmissionUnknownError
 from luma_async.models import Generation, GenerationSummary
@@ -26,7 +26,7 @@ async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -
         SubmissionUnknownError: The same error, with a note why it cannot be told.
         LumaError: The service could not be asked.
     """
-    unknown = evolve(unknown_record(error.order, error.sent_at), order_id=_SOUGHT)
+    unknown = evolve(unknown_receipt(error.order, error.sent_at), order_id=_SOUGHT)
     for receipt in engine.submitter.receipts:
         if _is_same(receipt, unknown):
             # It was found before.
@@ -36,7 +36,8 @@ async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -
     await anyio.sleep(min(max(settle - since, 0.0), settle))
     listed = await engine.fetcher.fetch(requests.list_all(), read_summaries)
     receipts = engine.submitter.receipts
-    names = candidates(unknown, receipts, listed)
+    claimed = {one.generation_id for one in receipts}
+    names = candidates(error.order.user_prompt, claimed, listed)
     latest = [one.order_id for one in receipts if not one.adopted][-1:]
     found = await engine.get_many([*names, *latest])
     # From here on nothing is waited for: another search may have taken one of them meanwhile.
@@ -46,7 +47,7 @@ async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -
         # Of orders that differ in nothing, the one looked for is given what there is.
         [*receipts, unknown, *rivals],
         listed,
-        runs=[Run(number=1, has_baseline=True)],
+        with_baseline={1},
         seen=dict.fromkeys(others, 1),
     )
     name = verdict.found.get(_SOUGHT)
@@ -64,11 +65,13 @@ async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -
     return found[name]
 
 
-def _is_same(one: Record, other: Record) -> bool:
+def _is_same(one: Receipt, other: Receipt) -> bool:
     return (one.order, one.sent_at) == (other.order, other.sent_at)
 
 
-def _sent_meanwhile(unknown: Record, others: Sequence[Record], paid_timeout: float) -> list[Record]:
+def _sent_meanwhile(
+    unknown: Receipt, others: Sequence[Receipt], paid_timeout: float
+) -> list[Receipt]:
     """Return the other orders of that prompt and unknown outcome that were on their way as well."""
     reach = timedelta(seconds=paid_timeout) + 2 * _TOLERANCE
     return [
@@ -85,7 +88,7 @@ def _sent_meanwhile(unknown: Record, others: Sequence[Record], paid_timeout: flo
 def _made_at_another_time(
     listed: Sequence[GenerationSummary],
     found: dict[str, Generation],
-    receipts: Sequence[Record],
+    receipts: Sequence[Receipt],
     sent_at: datetime,
     paid_timeout: float,
 ) -> list[str]:

@@ -18,7 +18,7 @@ from luma_async._io.outlast import outlast, see_through
 from luma_async._io.recorder import Recorder
 from luma_async._sansio import requests
 from luma_async._sansio.purse import Purse, Reservation
-from luma_async._sansio.record import Record
+from luma_async._sansio.receipt import Receipt
 from luma_async._sansio.requests import Request
 from luma_async._sansio.retry import Attempts, RetryBudget
 from luma_async._sansio.secret import Secret
@@ -76,8 +76,8 @@ class Submitter:
     purse: Purse
     _chance: Callable[[], float] = random.random
     unclaimed: list[Outcome] = field(factory=list, init=False)
-    receipts: deque[Record] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
-    unknown: deque[Record] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
+    receipts: deque[Receipt] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
+    unknown: deque[Receipt] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
     _under_way: set["asyncio.Task[Ending]"] = field(factory=set, init=False)
 
     async def submit(self, order: Order, recorder: Recorder | None = None) -> Generation:
@@ -111,11 +111,10 @@ class Submitter:
     def note_receipt(self, order: Order, name: str, *, found_for: datetime | None = None) -> None:
         """Remember which generation an order became; it may be found for one sent at a time."""
         self.receipts.append(
-            Record(
+            Receipt(
                 order_id=name,
-                number=0,
                 order=order,
-                state="submitted",
+                state="known",
                 generation_id=name,
                 adopted=found_for is not None,
                 sent_at=found_for,
@@ -216,7 +215,7 @@ class Submitter:
             message = "%s was accepted as generation %s"
             telemetry.log(logging.INFO, "order.accepted", facts, message, route, name)
         else:
-            self.unknown.append(unknown_record(sending.order, sending.sent_at))
+            self.unknown.append(unknown_receipt(sending.order, sending.sent_at))
             telemetry.measure("orders.unknown", 1, facts)
             message = "%s has an unknown outcome and may be paid"
             telemetry.log(logging.WARNING, "order.unknown", facts, message, route)
@@ -262,16 +261,16 @@ class Submitter:
             )
 
 
-def unknown_record(order: Order, sent_at: datetime) -> Record:
-    """Make the record that an order of unknown outcome has beside the receipts."""
-    return Record(
+def unknown_receipt(order: Order, sent_at: datetime) -> Receipt:
+    """Make the receipt of an order whose outcome is unknown."""
+    return Receipt(
         order_id=f"unknown since {sent_at.isoformat()}",
-        number=0,
         order=order,
         state="unknown",
         run=1,
         sent_at=sent_at,
         unknown_at=datetime.now(UTC),
+        may_be_lost=True,
     )
 
 

@@ -15,17 +15,16 @@ keeps it.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from attrs import asdict, evolve
+from attrs import evolve
 
+from luma_async._sansio.receipt import order_digest
 from luma_async._sansio.record import Book, NewOrder, OrderState, Record, Run
 from luma_async.errors import BudgetExceededError, ConfigurationError, LedgerError
-from luma_async.models import Order
 
 OnUnknown = Literal["hold", "reconcile", "resubmit"]
 """What to do with an order that may have been paid."""
@@ -69,12 +68,6 @@ def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
     return None
 
 
-def fingerprint(order: Order) -> str:
-    """Tell orders apart by all that is ordered."""
-    text = json.dumps(asdict(order), sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def plan(book: Book, orders: Sequence[NewOrder]) -> int:
     """Add the orders that are not there yet, and return how many were added.
 
@@ -91,9 +84,9 @@ def plan(book: Book, orders: Sequence[NewOrder]) -> int:
     for new in orders:
         name = new.key
         if name is None:
-            mark = fingerprint(new.order)
-            equals[mark] += 1
-            name = hashlib.sha256(f"{mark}:{equals[mark]}".encode()).hexdigest()[:16]
+            digest = order_digest(new.order)
+            equals[digest] += 1
+            name = hashlib.sha256(f"{digest}:{equals[digest]}".encode()).hexdigest()[:16]
         known = book.find(name)
         if known is None:
             added += 1

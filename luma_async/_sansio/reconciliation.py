@@ -9,16 +9,13 @@ on, somebody else orders the very same prompt on the same account, and ours was 
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from attrs import frozen
 
-from luma_async._sansio.ledger import GIVEN_TWICE, accept, explain, fingerprint, require
-from luma_async._sansio.record import Book, Record, Run
+from luma_async._sansio.receipt import Receipt, order_digest
 from luma_async.models import GenerationSummary
-
-_LOOKED_FOR = "; looked for: "
 
 
 @frozen(kw_only=True)
@@ -37,34 +34,34 @@ class Verdict:
 
 
 def reconcile(
-    records: Sequence[Record],
+    receipts: Sequence[Receipt],
     listed: Sequence[GenerationSummary],
     *,
-    runs: Sequence[Run],
+    with_baseline: Collection[int],
     seen: Mapping[str, int],
 ) -> Verdict:
-    """Compare a list with all records of a ledger, read after the list was.
+    """Compare a list with the receipts of all orders, made after the list was read.
 
     Args:
-        records: Every order of the ledger.
+        receipts: Every order that was sent, or may have been.
         listed: The account's generations.
-        runs: The runs, for the baseline of each.
+        with_baseline: The runs before which the account was listed.
         seen: The generations of others, with the run at whose beginning they were first seen.
     """
     found: dict[str, str] = {}
     absent: set[str] = set()
     doubts: dict[str, str] = {}
-    prompts: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        if record.state == "unknown":
-            prompts[record.order.user_prompt].append(record)
+    prompts: dict[str, list[Receipt]] = defaultdict(list)
+    for receipt in receipts:
+        if receipt.state == "unknown":
+            prompts[receipt.order.user_prompt].append(receipt)
     evidence = _Evidence(
-        records=records,
+        receipts=receipts,
         prompts={one.id: one.prompt for one in listed},
-        with_baseline=frozenset(run.number for run in runs if run.has_baseline),
+        with_baseline=with_baseline,
         seen=seen,
     )
-    judged: list[list[Record]] = []
+    judged: list[list[Receipt]] = []
     for rows in prompts.values():
         if (doubt := evidence.doubt(rows)) is not None:
             doubts.update({row.order_id: doubt for row in rows})
@@ -80,62 +77,36 @@ def reconcile(
     return Verdict(found=found, absent=frozenset(absent), doubts=doubts)
 
 
-def settle(
-    book: Book, order_id: str, listed: Sequence[GenerationSummary], *, at: datetime
-) -> tuple[Record, bool]:
-    """Take an unknown order to be the generation that it became, where there is no doubt.
-
-    Returns:
-        Its record, and whether it is certain that the order was not accepted.
-    """
-    record = require(book, order_id)
-    if record.state != "unknown":
-        return record, False
-    verdict = reconcile(book.records(), listed, runs=book.runs(), seen=book.seen())
-    if (found := verdict.found.get(order_id)) is not None:
-        return accept(book, order_id, found, at=at, adopted=True), False
-    why = verdict.doubts.get(order_id, "it is not in the account's list")
-    return explain(book, order_id, after_look(record, why)), order_id in verdict.absent
-
-
-def after_look(record: Record, why: str) -> str:
-    """Add to the reason why an order is unknown what a look at the list has brought."""
-    return f"{(record.reason or '').partition(_LOOKED_FOR)[0]}{_LOOKED_FOR}{why}"
-
-
 def candidates(
-    record: Record, records: Iterable[Record], listed: Iterable[GenerationSummary]
+    prompt: str, claimed: Container[str | None], listed: Iterable[GenerationSummary]
 ) -> list[str]:
-    """Name the generations that an order may have become, for a person to look at."""
-    claimed = {other.generation_id for other in records}
-    return [
-        one.id for one in listed if one.id not in claimed and one.prompt == record.order.user_prompt
-    ]
+    """Name the generations that an order of a prompt may have become, for a person to look at."""
+    return [one.id for one in listed if one.id not in claimed and one.prompt == prompt]
 
 
 @frozen(kw_only=True)
 class _Evidence:
-    records: Sequence[Record]
+    receipts: Sequence[Receipt]
     prompts: Mapping[str, str | None]
-    with_baseline: frozenset[int]
+    with_baseline: Collection[int]
     seen: Mapping[str, int]
 
     @property
-    def _receipts(self) -> list[Record]:
+    def _accepted(self) -> list[Receipt]:
         """The orders whose id came with the answer: they show what the list is worth."""
-        return [one for one in self.records if one.generation_id is not None and not one.adopted]
+        return [one for one in self.receipts if one.generation_id is not None and not one.adopted]
 
     @property
-    def _shown(self) -> list[Record]:
-        return [one for one in self._receipts if one.generation_id in self.prompts]
+    def _shown(self) -> list[Receipt]:
+        return [one for one in self._accepted if one.generation_id in self.prompts]
 
-    def doubt(self, rows: Sequence[Record]) -> str | None:
+    def doubt(self, rows: Sequence[Receipt]) -> str | None:
         """Say why nothing can be said of the unknown orders of one prompt."""
         if any(row.run not in self.with_baseline for row in rows):
             return "the account could not be listed before it was sent"
         return self._doubt_of_list(rows) or self._doubt_of_candidates(rows)
 
-    def _doubt_of_list(self, rows: Sequence[Record]) -> str | None:
+    def _doubt_of_list(self, rows: Sequence[Receipt]) -> str | None:
         shown = self._shown
         if not shown:
             return "the account's list shows no order that is known to be accepted"
@@ -143,17 +114,17 @@ class _Evidence:
             return "the account's list shows prompts otherwise than they were ordered"
         if any(one.generation_id not in self.prompts for one in self._before(rows)):
             return "the account's list lacks orders that were accepted earlier"
-        extended = [one for one in self.records if one.order.extends is not None]
-        if any(_may_be_lost(one) for one in extended) and not any(one in shown for one in extended):
+        extended = [one for one in self.receipts if one.order.extends is not None]
+        if any(one.may_be_lost for one in extended) and not any(one in shown for one in extended):
             return "it is not known how the account's list shows extensions"
         return None
 
-    def _doubt_of_candidates(self, rows: Sequence[Record]) -> str | None:
+    def _doubt_of_candidates(self, rows: Sequence[Receipt]) -> str | None:
         prompt = rows[0].order.user_prompt
-        same = [one for one in self.records if one.order.user_prompt == prompt]
+        same = [one for one in self.receipts if one.order.user_prompt == prompt]
         if any(one.state == "submitting" for one in same):
             return "an order of the same prompt is under way"
-        if len({fingerprint(one.order) for one in same if _may_be_lost(one)}) > 1:
+        if len({order_digest(one.order) for one in same if one.may_be_lost}) > 1:
             return "orders of the same prompt and other options are unknown as well"
         for row in rows:
             if any(self.prompts[name] is None for name in self._new(row)):
@@ -163,7 +134,7 @@ class _Evidence:
                 return f"the account has {number} generations that it may be"
         return None
 
-    def match(self, rows: Sequence[Record]) -> dict[str, str]:
+    def match(self, rows: Sequence[Receipt]) -> dict[str, str]:
         """Give the generations to orders that only differ in the run that sent them."""
         found: dict[str, str] = {}
         # What a later run may have made is also what an earlier one may have, not the reverse.
@@ -173,14 +144,14 @@ class _Evidence:
                 found[row.order_id] = free[0]
         return found
 
-    def doubt_of_absence(self, rows: Sequence[Record], found: Container[str]) -> str | None:
+    def doubt_of_absence(self, rows: Sequence[Receipt], found: Container[str]) -> str | None:
         """Say why those of one prompt that were not found may be accepted all the same.
 
         Args:
             rows: All unknown orders of the prompt.
             found: The generations of unknown orders, of other prompts as well.
         """
-        if any((row.reason or "").startswith(GIVEN_TWICE) for row in rows):
+        if any(row.id_clashed for row in rows):
             return "it was accepted under an id that is another order's"
         latest = _latest(rows)
         if latest is None or not any(
@@ -192,7 +163,7 @@ class _Evidence:
         first = min(row.run or 0 for row in rows)
         if any(name not in self.prompts for name, run in self.seen.items() if run <= first):
             return "the account's list lacks generations that were there before"
-        under_way = {one.order.user_prompt for one in self.records if one.state == "submitting"}
+        under_way = {one.order.user_prompt for one in self.receipts if one.state == "submitting"}
         if any(
             name not in found and self.prompts[name] not in under_way
             for row in rows
@@ -201,17 +172,17 @@ class _Evidence:
             return "the account has new generations of other prompts, and it may be one of them"
         return None
 
-    def _before(self, rows: Sequence[Record]) -> list[Record]:
+    def _before(self, rows: Sequence[Receipt]) -> list[Receipt]:
         latest = _latest(rows)
         return [
             one
-            for one in self._receipts
+            for one in self._accepted
             if latest is None or one.submitted_at is None or one.submitted_at <= latest
         ]
 
-    def _new(self, row: Record) -> list[str]:
+    def _new(self, row: Receipt) -> list[str]:
         """Name the generations without an order that the run of this one may have made."""
-        claimed = {one.generation_id for one in self.records}
+        claimed = {one.generation_id for one in self.receipts}
         run = row.run or 0
         return [
             name
@@ -219,16 +190,10 @@ class _Evidence:
             if name not in claimed and self.seen.get(name, run + 1) > run
         ]
 
-    def _eligible(self, row: Record) -> list[str]:
+    def _eligible(self, row: Receipt) -> list[str]:
         return [name for name in self._new(row) if self.prompts[name] == row.order.user_prompt]
 
 
-def _latest(rows: Sequence[Record]) -> datetime | None:
+def _latest(rows: Sequence[Receipt]) -> datetime | None:
     """Return when the last of them was given up."""
     return max((at for row in rows if (at := row.unknown_at or row.sent_at)), default=None)
-
-
-def _may_be_lost(record: Record) -> bool:
-    """Whether an order may have become a generation that is not noted, now or when first sent."""
-    was_lost = record.generation_id is None or record.attempts > 1
-    return record.state == "unknown" or (record.tokens > 0 and was_lost)

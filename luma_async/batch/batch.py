@@ -232,8 +232,11 @@ class Batch:
         records = await self.records()
         held = [record for record in records if record.state in ("unknown", "submitting")]
         listed = await self._luma.list() if held else []
+        claimed = {record.generation_id for record in records}
         return [
-            HeldOrder(record=one, candidates=tuple(candidates(one, records, listed)))
+            HeldOrder(
+                record=one, candidates=tuple(candidates(one.order.user_prompt, claimed, listed))
+            )
             for one in held
         ]
 

@@ -10,7 +10,7 @@ import pytest
 from luma_async import Order
 from luma_async._io.sqlite_book import SqliteBook
 from luma_async._sansio import ledger as rules
-from luma_async._sansio.reconciliation import settle
+from luma_async._sansio.settlement import settle
 from luma_async.batch import NewOrder
 from luma_async.models import GenerationSummary
 

@@ -9,7 +9,8 @@ import pytest
 from attrs import evolve
 
 from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import AT_SERVICE, FOLLOWING, OnUnknown, fingerprint, next_step
+from luma_async._sansio.ledger import AT_SERVICE, FOLLOWING, OnUnknown, next_step
+from luma_async._sansio.receipt import order_digest
 from luma_async._sansio.record import NewOrder, OrderState, Record, Run
 from luma_async.errors import BudgetExceededError, ConfigurationError, LedgerError
 from luma_async.models import Order
@@ -197,8 +198,8 @@ class TestPlanning:
         self, options: dict[str, Any]
     ) -> None:
         """All that is ordered counts."""
-        assert fingerprint(Order("A fox")) == fingerprint(Order("A fox"))
-        assert fingerprint(Order("A fox")) != fingerprint(Order("A fox", **options))
+        assert order_digest(Order("A fox")) == order_digest(Order("A fox"))
+        assert order_digest(Order("A fox")) != order_digest(Order("A fox", **options))
         book = MemoryBook()
         assert 2 == rules.plan(book, [*new("A fox"), *new("A fox", **options)])
 

@@ -10,9 +10,10 @@ from attrs import evolve, field, frozen
 from hypothesis import given, settings, strategies as st
 
 from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import fingerprint
-from luma_async._sansio.reconciliation import Verdict, candidates, reconcile, settle
+from luma_async._sansio.receipt import order_digest
+from luma_async._sansio.reconciliation import Verdict, candidates, reconcile
 from luma_async._sansio.record import Record, Run
+from luma_async._sansio.settlement import receipt_of, settle
 from luma_async.models import AspectRatio, GenerationSummary, Order
 from tests.support.memory_ledger import MemoryBook
 
@@ -90,7 +91,9 @@ def judge(
 ) -> Verdict:
     """Compare some records with a list."""
     listed = [GenerationSummary(id=name, prompt=prompt) for name, prompt in lines]
-    verdict = reconcile(list(records), listed, runs=runs, seen=seen or {})
+    receipts = [receipt_of(one) for one in records]
+    with_baseline = {run.number for run in runs if run.has_baseline}
+    verdict = reconcile(receipts, listed, with_baseline=with_baseline, seen=seen or {})
     names = Counter([*verdict.found, *verdict.absent, *verdict.doubts])
     assert Counter(one.order_id for one in records if one.state == "unknown") == names
     return verdict
@@ -376,8 +379,8 @@ class TestSettling:
             GenerationSummary(id=name, prompt=prompt)
             for name, prompt in (HARE, ("g-1", "A fox"), ("g-2", None), ("old", "A fox"))
         ]
-        assert ["g-1", "old"] == candidates(unknown(), [BEFORE, unknown()], listed)
-        assert [] == candidates(unknown("hare", "A hare"), [BEFORE], listed)
+        assert ["g-1", "old"] == candidates("A fox", {BEFORE.generation_id}, listed)
+        assert [] == candidates("A hare", {BEFORE.generation_id}, listed)
 
 
 # A history of an account, of which the rules see only records and a list.
@@ -561,14 +564,19 @@ def test_whatever_happened_nothing_is_mistaken_and_nothing_paid_twice(data: st.D
         for one in data.draw(st.permutations(shown))
     ]
 
-    verdict = reconcile(history.records, listed, runs=history.runs, seen=history.seen)
+    verdict = reconcile(
+        [receipt_of(one) for one in history.records],
+        listed,
+        with_baseline={run.number for run in history.runs if run.has_baseline},
+        seen=history.seen,
+    )
 
     orders = {record.order_id: record.order for record in history.records}
     owners = {one.name: one.of for one in history.made}
     for name, generation in verdict.found.items():
         owner = owners[generation]
         assert owner is not None
-        assert fingerprint(orders[name]) == fingerprint(owner)
+        assert order_digest(orders[name]) == order_digest(owner)
     adopted = list(verdict.found.values())
     claimed = [record.generation_id for record in history.records]
     assert len(adopted) == len({*adopted} - {*claimed})
