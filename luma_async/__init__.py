@@ -42,11 +42,11 @@ from luma_async.models import (
     Generation,
     GenerationSummary,
     Order,
-    Outcome,
     Statistics,
     UploadedImage,
     Video,
 )
+from luma_async.outcome import Outcome
 from luma_async.settings import Budget, Learned, Limits, PollPolicy, RetryPolicy, Timeouts
 
 __all__ = [

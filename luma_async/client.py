@@ -31,10 +31,10 @@ from luma_async.models import (
     Generation,
     GenerationSummary,
     Order,
-    Outcome,
     Statistics,
     UploadedImage,
 )
+from luma_async.outcome import Outcome
 from luma_async.settings import Budget, Limits, PollPolicy, RetryPolicy, Timeouts
 
 DEFAULT_BASE_URL = "https://api.aimlapi.com"

@@ -13,7 +13,8 @@ from luma_async.errors import (
     LumaError,
     SubmissionUnknownError,
 )
-from luma_async.models import Generation, Order, Outcome, Video
+from luma_async.models import Generation, Order, Video
+from luma_async.outcome import Outcome
 
 HOSTILE = """"><script>alert(1)</script><img src=x onerror='alert(1)'>&lt;"""
 URL = "https://cdn.example.com/1.mp4?a=1&b=2"

@@ -24,7 +24,8 @@ from luma_async._sansio.purse import Purse
 from luma_async._sansio.responses import States, find_state
 from luma_async._sansio.secret import Account
 from luma_async.errors import GenerationFailedError, NotFoundError, WaitTimeoutError
-from luma_async.models import Generation, Order, Outcome, Statistics
+from luma_async.models import Generation, Order, Statistics
+from luma_async.outcome import Outcome
 from luma_async.settings import Limits, PollPolicy, RetryPolicy, Timeouts
 
 _KIND_OF_WORK: telemetry.Attributes = {

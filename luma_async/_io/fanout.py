@@ -19,7 +19,8 @@ from luma_async.errors import (
     PermissionDeniedError,
     SubmissionUnknownError,
 )
-from luma_async.models import Generation, Order, Outcome
+from luma_async.models import Generation, Order
+from luma_async.outcome import Outcome
 
 Orders = Iterable[Order | str] | AsyncIterable[Order | str]
 

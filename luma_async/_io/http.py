@@ -21,8 +21,9 @@ from attrs import define, field
 from yarl import URL
 
 from luma_async._io import clock, telemetry
+from luma_async._sansio.escaping import printable
 from luma_async._sansio.requests import Request
-from luma_async._sansio.responses import Answer, printable
+from luma_async._sansio.responses import Answer
 from luma_async._sansio.secret import Secret
 from luma_async._version import __version__
 from luma_async.errors import (

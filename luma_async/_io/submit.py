@@ -38,7 +38,8 @@ from luma_async.errors import (
     ResponseFormatError,
     SubmissionUnknownError,
 )
-from luma_async.models import Generation, Order, Outcome
+from luma_async.models import Generation, Order
+from luma_async.outcome import Outcome
 from luma_async.settings import RetryPolicy
 
 _MOST_RECEIPTS = 1000

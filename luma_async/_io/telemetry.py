@@ -19,7 +19,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from luma_async._sansio.responses import printable
+from luma_async._sansio.escaping import printable
 from luma_async.errors import APIError
 from luma_async.models import Generation
 

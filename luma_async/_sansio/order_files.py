@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from attrs import fields, frozen
 
 from luma_async._sansio.codec import read_json
+from luma_async._sansio.escaping import printable
 from luma_async._sansio.requests import check_order
-from luma_async._sansio.responses import printable
 from luma_async.errors import ConfigurationError, ResponseFormatError
 from luma_async.models import Order
 

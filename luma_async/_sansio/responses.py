@@ -9,6 +9,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from luma_async._sansio.codec import read_json, structure
+from luma_async._sansio.escaping import printable
 from luma_async.errors import (
     APIError,
     AuthenticationError,
@@ -31,7 +32,6 @@ _BY_STATUS: Mapping[int, type[APIError]] = {
     422: BadRequestError,
     429: RateLimitError,
 }
-_MAX_MESSAGE = 2000
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
@@ -239,15 +239,6 @@ def _message(fields: Mapping[str, Any]) -> str:
 def excerpt(body: bytes) -> str:
     """Show the beginning of what could not be read."""
     return printable(body[:200].decode("utf-8", "replace")).strip()
-
-
-def printable(text: str) -> str:
-    """Escape what could take over a terminal or forge a line of a log; at most 2,000 long."""
-    escaped = "".join(
-        character if character.isprintable() else f"\\u{ord(character):04x}"
-        for character in text[:_MAX_MESSAGE]
-    )
-    return escaped[:_MAX_MESSAGE]
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None) -> float | None:

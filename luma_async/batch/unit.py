@@ -13,9 +13,9 @@ from luma_async._io.ledger import Ledger
 from luma_async._io.outlast import in_thread
 from luma_async._io.video_file import inspect_video
 from luma_async._sansio import ledger as rules
+from luma_async._sansio.escaping import printable
 from luma_async._sansio.ledger import Step
 from luma_async._sansio.record import Record
-from luma_async._sansio.responses import printable
 from luma_async._sansio.settlement import after_look, settle
 from luma_async.batch.lookout import Lookout
 from luma_async.batch.options import BatchOptions

@@ -7,7 +7,7 @@ from enum import IntEnum
 from attrs import frozen
 from cyclopts import CycloptsError, UnusedCliTokensError
 
-from luma_async._sansio.responses import printable
+from luma_async._sansio.escaping import printable
 from luma_async.errors import (
     APIError,
     AuthenticationError,

@@ -10,7 +10,8 @@ from luma_async.cli.exits import InterruptedCommandError
 from luma_async.cli.output import note
 from luma_async.client import LumaClient
 from luma_async.errors import LumaError
-from luma_async.models import Generation, Order, Outcome
+from luma_async.models import Generation, Order
+from luma_async.outcome import Outcome
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
