@@ -6,7 +6,7 @@ goes, is for the program to say, by an SDK.
 
 import asyncio
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context, Token, copy_context
 from types import MappingProxyType
 
@@ -14,16 +14,11 @@ from attrs import frozen
 from opentelemetry import context, metrics, trace
 from opentelemetry.context import Context as OtelContext
 
-from luma_async._io.telemetry import (
-    Attributes,
-    Collector,
-    Metric,
-    Operation,
-    Span,
-    careful,
-    describe,
-)
 from luma_async._version import __version__
+
+Attributes = Mapping[str, str | int | float | bool]
+Guard = Callable[[], AbstractContextManager[None]]
+Describe = Callable[[BaseException], Attributes]
 
 _TRACER = trace.get_tracer("luma_async", __version__)
 _METER = metrics.get_meter("luma_async", __version__)
@@ -50,7 +45,7 @@ def _histogram(
 
 
 # One of each for the process, however many clients it has.
-_INSTRUMENTS: Mapping[Metric, Callable[[float, Attributes], None]] = MappingProxyType(
+_INSTRUMENTS: Mapping[str, Callable[[float, Attributes], None]] = MappingProxyType(
     {
         "request.duration": _histogram(
             "request.duration", "s", "How long requests to the API take, by route.", _SECONDS
@@ -76,61 +71,69 @@ _INSTRUMENTS: Mapping[Metric, Callable[[float, Attributes], None]] = MappingProx
 )
 
 
-@frozen
-class _Recorded(Span):
-    span: trace.Span
+@frozen(eq=False)
+class _Span:
+    _span: trace.Span
+    _guard: Guard
 
     def set(self, name: str, value: str | float | bool) -> None:
-        with careful():
-            self.span.set_attribute(name, value)
+        with self._guard():
+            self._span.set_attribute(name, value)
 
     def context(self) -> Context:
         copied = copy_context()
-        with careful():
-            copied.run(context.attach, trace.set_span_in_context(self.span))
+        with self._guard():
+            copied.run(context.attach, trace.set_span_in_context(self._span))
         return copied
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, attributes: Attributes) -> None:
         """Mark it as failed, without the error's words and traceback: they may repeat a prompt."""
-        with careful():
-            self.span.set_attributes(describe(error))
-            self.span.set_status(trace.StatusCode.ERROR)
+        with self._guard():
+            self._span.set_attributes(attributes)
+            self._span.set_status(trace.StatusCode.ERROR)
 
     def end(self, token: Token[OtelContext] | None) -> None:
-        """End it, and let what was current before be so again."""
+        """End it, and make current again what was current before."""
         if token is not None:
-            with careful():
+            with self._guard():
                 context.detach(token)
-        with careful():
-            self.span.end()
+        with self._guard():
+            self._span.end()
 
 
-class OpenTelemetry(Collector):
-    """Sends spans and metrics to the providers that the program has set."""
+@frozen(eq=False)
+class OpenTelemetry:
+    """Sends spans and metrics to the providers that the program has set.
+
+    Whatever these raise is caught by the guard.
+    """
+
+    _guard: Guard
+    _describe: Describe
 
     @contextmanager
-    def span(
-        self, operation: Operation, attributes: Attributes, *, current: bool
-    ) -> Generator[Span]:
+    def span(self, operation: str, attributes: Attributes, *, current: bool) -> Generator[_Span]:
         """Begin a span in the trace of the caller."""
-        span, token = _Recorded(trace.INVALID_SPAN), None
-        with careful():
+        span, token = _Span(trace.INVALID_SPAN, self._guard), None
+        with self._guard():
             kind = trace.SpanKind.CLIENT if operation in _CLIENTS else trace.SpanKind.INTERNAL
-            name = f"luma_async.{operation}"
-            span = _Recorded(_TRACER.start_span(name, kind=kind, attributes=attributes))
+            started = _TRACER.start_span(
+                f"luma_async.{operation}", kind=kind, attributes=attributes
+            )
+            span = _Span(started, self._guard)
             if current:
-                token = context.attach(trace.set_span_in_context(span.span))
+                token = context.attach(trace.set_span_in_context(started))
         try:
             yield span
         except (asyncio.CancelledError, GeneratorExit):
-            # Whoever asked has left; nothing went wrong.
+            # The caller has left; nothing went wrong.
             raise
         except BaseException as error:
-            span.fail(error)
+            span.fail(self._describe(error))
             raise
         finally:
             span.end(token)
 
-    def measure(self, metric: Metric, value: float, attributes: Attributes) -> None:
+    def measure(self, metric: str, value: float, attributes: Attributes) -> None:
         """Add to a counter, or record a value of a histogram."""
         _INSTRUMENTS[metric](value, attributes)

@@ -17,11 +17,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from contextvars import Context, copy_context
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from luma_async._sansio.escaping import printable
 from luma_async.errors import APIError
 from luma_async.models import Generation
+
+if TYPE_CHECKING:
+    from luma_async._io.otel import OpenTelemetry
 
 Attributes = Mapping[str, str | int | float | bool]
 Operation = Literal["create", "extend", "wait", "download", "batch"]
@@ -122,31 +125,27 @@ def _full_name(kind: type[BaseException]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-class Span:
-    """One operation, from its begin to its end, that nobody collects."""
+class Span(Protocol):
+    """One operation, from its begin to its end."""
 
     def set(self, name: str, value: str | float | bool) -> None:
-        """Add a fact that was not known when it began."""
+        """Add an attribute that was not known when it began."""
 
     def context(self) -> Context:
         """Return a context for tasks that are parts of the operation."""
+
+
+class _NoSpan:
+    """Stands for a span where OpenTelemetry is not installed."""
+
+    def set(self, name: str, value: str | float | bool) -> None:
+        pass
+
+    def context(self) -> Context:
         return copy_context()
 
 
-class Collector:
-    """Where spans and metrics go that nobody collects."""
-
-    def span(
-        self, operation: Operation, attributes: Attributes, *, current: bool
-    ) -> AbstractContextManager[Span]:
-        """Begin a span that ends with its context."""
-        return _NOTHING
-
-    def measure(self, metric: Metric, value: float, attributes: Attributes) -> None:
-        """Add to a counter, or record a value of a histogram."""
-
-
-_NOTHING = nullcontext(Span())
+_NO_SPAN: AbstractContextManager[Span] = nullcontext(_NoSpan())
 
 
 def span(
@@ -160,13 +159,17 @@ def span(
         current: Whether what happens within it is a part of it. An asynchronous generator cannot
             have that: it would stay so for whoever iterates.
     """
-    return _collector().span(operation, attributes, current=current)
+    collector = _collector()
+    if collector is None:
+        return _NO_SPAN
+    return collector.span(operation, attributes, current=current)
 
 
 def measure(metric: Metric, value: float, attributes: Attributes = _NONE) -> None:
     """Add to a counter, or record a value of a histogram."""
-    with careful():
-        _collector().measure(metric, value, attributes)
+    if (collector := _collector()) is not None:
+        with careful():
+            collector.measure(metric, value, attributes)
 
 
 @contextmanager
@@ -186,13 +189,14 @@ def _complain(kind: str) -> None:
 
 
 @cache
-def _collector() -> Collector:
+def _collector() -> "OpenTelemetry | None":
     try:
-        # Only here, and once, so that who has it not, or makes no client, pays nothing for it.
+        # Imported at the first use: a program without OpenTelemetry, or without a client, pays
+        # nothing for it.
         from luma_async._io.otel import OpenTelemetry  # noqa: PLC0415
     except ModuleNotFoundError:
-        return Collector()
+        return None
     except Exception as error:  # noqa: BLE001 - it may be too old, or name what cannot be loaded
         _complain(type(error).__name__)
-        return Collector()
-    return OpenTelemetry()
+        return None
+    return OpenTelemetry(careful, describe)
