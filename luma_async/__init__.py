@@ -5,8 +5,8 @@ that it takes and returns in `luma_async.models`, and what it raises in `luma_as
 Many videos that have to be paid once, whatever happens to the program: `luma_async.batch`.
 """
 
-from luma_async._io.recorder import Recorder
-from luma_async._sansio.secret import Account
+from luma_async._api.sansio.api_key import Account
+from luma_async._payments.recorder import Recorder
 from luma_async._version import __version__
 from luma_async.client import LumaClient
 from luma_async.errors import (

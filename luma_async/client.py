@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 import aiohttp
 import anyio
 
-from luma_async._io import waiting
-from luma_async._io.cdn import check_session
-from luma_async._io.engine import Engine, Options
-from luma_async._io.fanout import FanOut, Orders
-from luma_async._io.keyring import Keyring, KeySource
-from luma_async._io.recorder import Recorder
-from luma_async._io.search import search
-from luma_async._sansio import addresses, requests
-from luma_async._sansio.progress import has_ended
-from luma_async._sansio.purse import Purse
-from luma_async._sansio.responses import read_summaries, read_upload
-from luma_async._sansio.secret import Account, key_from_environment
+from luma_async._api.api_key_provider import Keyring, KeySource
+from luma_async._api.sansio import requests, urls
+from luma_async._api.sansio.api_key import Account, key_from_environment
+from luma_async._api.sansio.responses import read_summaries, read_upload
+from luma_async._downloads.cdn import check_session
+from luma_async._engine.engine import Engine, Options
+from luma_async._engine.fan_out import FanOut, Orders
+from luma_async._engine.recovery import search
+from luma_async._payments.recorder import Recorder
+from luma_async._payments.sansio.budget import Purse
+from luma_async._tracking import waits
+from luma_async._tracking.sansio.progress import has_ended
 from luma_async.errors import ClientStateError, SubmissionUnknownError
 from luma_async.models import (
     AspectRatio,
@@ -104,13 +104,13 @@ class LumaClient:
         if session is not None:
             requests.check_kinds(session=(session, aiohttp.ClientSession))
             check_session(session)
-        self._base_url = addresses.check_base_url(base_url)
+        self._base_url = urls.check_base_url(base_url)
         self._options = Options(
             keyring=Keyring(
                 key_from_environment() if api_key is None else api_key, timeouts.connect
             ),
             base_url=self._base_url,
-            allow_local=addresses.is_loopback(urlsplit(self._base_url).hostname or ""),
+            allow_local=urls.is_loopback(urlsplit(self._base_url).hostname or ""),
             limits=limits,
             polling=polling,
             retries=retries,
@@ -328,10 +328,8 @@ class LumaClient:
         tracker = self._open_engine().tracker
         seconds = requests.check_timeout(timeout)
         if isinstance(generation_or_id, (str, Generation)):
-            return await waiting.wait_for_one(tracker, generation_or_id, seconds)
-        return await waiting.wait_for_list(
-            tracker, requests.check_targets(generation_or_id), seconds
-        )
+            return await waits.wait_for_one(tracker, generation_or_id, seconds)
+        return await waits.wait_for_list(tracker, requests.check_targets(generation_or_id), seconds)
 
     def as_completed(
         self, generations_or_ids: Iterable[Generation | str], *, timeout: float | None = None
@@ -344,7 +342,7 @@ class LumaClient:
         """
         targets = requests.check_targets(generations_or_ids)
         seconds = requests.check_timeout(timeout)
-        return waiting.as_completed(self._open_engine().tracker, targets, seconds)
+        return waits.as_completed(self._open_engine().tracker, targets, seconds)
 
     def watch(self, generation_or_id: Generation | str) -> AsyncGenerator[Generation]:
         """Iterate over a generation's changes of state, from the present one to the last.
@@ -358,7 +356,7 @@ class LumaClient:
             GenerationFailedError: It was completed, but its video did not appear.
         """
         requests.id_of(generation_or_id)
-        return waiting.watch(self._open_engine().tracker, generation_or_id)
+        return waits.watch(self._open_engine().tracker, generation_or_id)
 
     async def generate(
         self,

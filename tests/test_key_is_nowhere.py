@@ -21,7 +21,7 @@ from luma_async import (
     RetryPolicy,
     Timeouts,
 )
-from luma_async._io.http import MAX_BODY_BYTES
+from luma_async._api.transport import MAX_BODY_BYTES
 from luma_async.emulator import Emulator, Fault
 from tests.support.clients import KEY, QUICK_LIMITS, QUICK_POLLING, quick_client
 from tests.support.raw_server import Caller, answering, free_port, http, raw_server

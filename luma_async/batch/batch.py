@@ -9,20 +9,20 @@ from typing import Self
 
 from attrs import define
 
-from luma_async._io.outlast import in_thread
-from luma_async._io.store import SqliteLedger
-from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import OnUnknown
-from luma_async._sansio.order_files import check_key, read_orders
-from luma_async._sansio.reconciliation import candidates
-from luma_async._sansio.record import NewOrder, Record
-from luma_async._sansio.requests import check_many, check_order
+from luma_async._api.sansio.requests import check_many, check_order
+from luma_async._payments.sansio.reconciliation import candidates
+from luma_async._runtime.shield import in_thread
 from luma_async.batch.callback import Callback
+from luma_async.batch.ledger.sansio import transitions as rules
+from luma_async.batch.ledger.sansio.record import NewOrder, Record
+from luma_async.batch.ledger.sansio.transitions import OnUnknown
+from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.batch.options import BatchOptions
+from luma_async.batch.order_run import BatchOutcome
 from luma_async.batch.report import Report
 from luma_async.batch.runner import Runner
+from luma_async.batch.sansio.order_files import check_key, read_orders
 from luma_async.batch.status import BatchStatus, HeldOrder, status_of
-from luma_async.batch.unit import BatchOutcome
 from luma_async.client import LumaClient
 from luma_async.errors import ClientStateError, ConfigurationError, LedgerError
 from luma_async.models import Order

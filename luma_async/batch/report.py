@@ -11,11 +11,11 @@ from pathlib import Path
 import anyio
 from attrs import define, field
 
-from luma_async._io import clock, telemetry
-from luma_async._io.crash_point import crash_point
-from luma_async._io.outlast import in_thread, outlast
-from luma_async._sansio.record import Record
+from luma_async._runtime import clock, telemetry
+from luma_async._runtime.failpoints import crash_point
+from luma_async._runtime.shield import in_thread, outlast
 from luma_async.batch.gallery import page
+from luma_async.batch.ledger.sansio.record import Record
 from luma_async.settings import TOKENS_PER_USD
 
 _LEAST_SECONDS = 2.0

@@ -12,18 +12,18 @@ from pathlib import Path
 import anyio
 from attrs import define, field
 
-from luma_async._io import clock, telemetry
-from luma_async._io.crash_point import crash_point
-from luma_async._io.ledger import Ledger
-from luma_async._io.outlast import outlast
-from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import AT_SERVICE
-from luma_async._sansio.record import Book, OrderState, Record, Run
-from luma_async._sansio.valve import Valve
-from luma_async.batch.lookout import Lookout
+from luma_async._payments.sansio.circuit_breaker import Valve
+from luma_async._runtime import clock, telemetry
+from luma_async._runtime.failpoints import crash_point
+from luma_async._runtime.shield import outlast
+from luma_async.batch.account_list import Lookout
+from luma_async.batch.ledger.interface import Ledger
+from luma_async.batch.ledger.sansio import transitions as rules
+from luma_async.batch.ledger.sansio.record import Book, OrderState, Record, Run
+from luma_async.batch.ledger.sansio.transitions import AT_SERVICE
+from luma_async.batch.ledger_recorder import EVERYBODYS
 from luma_async.batch.options import BatchOptions
-from luma_async.batch.recorder import EVERYBODYS
-from luma_async.batch.unit import LOST, BatchOutcome, run_unit, unknown_error
+from luma_async.batch.order_run import LOST, BatchOutcome, run_unit, unknown_error
 from luma_async.client import LumaClient
 from luma_async.errors import ConnectError, LedgerError, LumaError, RateLimitError
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from luma_async.cli.exits import InterruptedCommandError
+from luma_async.cli.exit_codes import InterruptedCommandError
 from luma_async.cli.output import note
 from luma_async.client import LumaClient
 from luma_async.errors import LumaError

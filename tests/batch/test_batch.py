@@ -38,8 +38,8 @@ from luma_async import (
     Timeouts,
     WaitTimeoutError,
 )
-from luma_async._sansio import ledger as rules
 from luma_async.batch import Batch, BatchOptions, NewOrder, OnUnknown, Record
+from luma_async.batch.ledger.sansio import transitions as rules
 from luma_async.emulator import Emulator, Fault, Moment
 from tests.support.batches import (
     bills_match,

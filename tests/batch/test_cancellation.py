@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from luma_async import LumaClient, LumaError
-from luma_async._io.store import SqliteLedger
-from luma_async._sansio import ledger as rules
-from luma_async._sansio.record import OrderState
 from luma_async.batch import Batch, BatchOptions, NewOrder, Record, run_unit
+from luma_async.batch.ledger.sansio import transitions as rules
+from luma_async.batch.ledger.sansio.record import OrderState
+from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.emulator import Emulator, Fault
 from luma_async.models import Order
 from tests.support.batches import bills_match, run, states

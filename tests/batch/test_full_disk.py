@@ -9,10 +9,10 @@ from typing import TypeVar
 import pytest
 
 from luma_async import LedgerError, LumaClient, LumaError
-from luma_async._io.sqlite_book import SqliteBook
-from luma_async._io.store import SqliteLedger
-from luma_async._sansio.record import Book
 from luma_async.batch import Batch, BatchOptions, BatchOutcome, Ledger
+from luma_async.batch.ledger.sansio.record import Book
+from luma_async.batch.ledger.sqlite import SqliteLedger
+from luma_async.batch.ledger.sqlite_rows import SqliteBook
 from luma_async.batch.runner import Runner
 from luma_async.emulator import Emulator, Fault
 from tests.support.batches import bills_match, run, states

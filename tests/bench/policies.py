@@ -10,7 +10,7 @@ import anyio
 from attrs import evolve, frozen
 
 from luma_async import Generation, Limits, PollPolicy
-from luma_async._io.waiting import wait_for_one
+from luma_async._tracking.waits import wait_for_one
 from luma_async.emulator import VirtualTimeLoop
 from tests.support.pretended import Pretended, completed, pending
 

@@ -11,8 +11,8 @@ from itertools import count
 import anyio
 
 from luma_async import Generation, Learned, PollPolicy
-from luma_async._io.waiting import wait_for_one
-from luma_async._sansio.responses import States
+from luma_async._api.sansio.responses import States
+from luma_async._tracking.waits import wait_for_one
 from luma_async.emulator import VirtualTimeLoop
 from tests.bench.durations import lognormal
 from tests.bench.policies import NO_PACE, Job, luma_async

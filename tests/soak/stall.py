@@ -13,7 +13,7 @@ import time
 import anyio
 
 from luma_async import DisconnectedError, PollPolicy
-from luma_async._io.waiting import wait_for_one
+from luma_async._tracking.waits import wait_for_one
 from luma_async.emulator import VirtualTimeLoop
 from tests.support.clients import tasks_of_ours
 from tests.support.pretended import Pretended, completed, pending

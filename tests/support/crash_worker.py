@@ -21,12 +21,12 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-import luma_async._io.crash_point as crash_points
+import luma_async._runtime.failpoints as crash_points
 from luma_async import LumaClient, LumaError, Order
-from luma_async._io.store import SqliteLedger
-from luma_async._sansio import ledger as rules
 from luma_async.batch import Batch, BatchOptions, NewOrder, OnUnknown, run_unit
 from luma_async.batch.batch import LEDGER_NAME
+from luma_async.batch.ledger.sansio import transitions as rules
+from luma_async.batch.ledger.sqlite import SqliteLedger
 from tests.support.account_books import Account, compare
 from tests.support.clients import quick_client
 from tests.support.forked import emulator_process, fork

@@ -6,8 +6,8 @@ from typing import TypeVar
 import anyio
 from attrs import define, field
 
-from luma_async._io.outlast import see_through
-from luma_async._sansio.record import Book, Record, Run
+from luma_async._runtime.shield import see_through
+from luma_async.batch.ledger.sansio.record import Book, Record, Run
 from luma_async.errors import LedgerError
 
 T = TypeVar("T")

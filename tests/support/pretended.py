@@ -7,9 +7,9 @@ from typing import Any
 import anyio
 
 from luma_async import Generation, Limits, PollPolicy, Video
-from luma_async._io.limits import Gate
-from luma_async._io.tracker import Tracker
-from luma_async._sansio.responses import States
+from luma_async._api.rate_limiter import Gate
+from luma_async._api.sansio.responses import States
+from luma_async._tracking.tracker import Tracker
 
 VIDEO = Video(url="https://videos.example/1.mp4")
 

@@ -1,0 +1,298 @@
+"""Paid requests: sent once, and followed to their end whatever becomes of the caller."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from attrs import define, field
+
+from luma_async._api.api_key_provider import Keyring
+from luma_async._api.rate_limiter import Gate
+from luma_async._api.sansio import requests
+from luma_async._api.sansio.api_key import Secret
+from luma_async._api.sansio.requests import Request
+from luma_async._api.sansio.retry import Attempts, RetryBudget
+from luma_async._api.transport import Http, Wire
+from luma_async._payments.recorder import Recorder
+from luma_async._payments.sansio.budget import Purse, Reservation
+from luma_async._payments.sansio.receipt import Receipt
+from luma_async._payments.sansio.submission import (
+    Accepted,
+    Ending,
+    NotSent,
+    Rejected,
+    Unknown,
+    judge_answer,
+    judge_failure,
+)
+from luma_async._runtime import clock, telemetry
+from luma_async._runtime.shield import outlast, see_through
+from luma_async.errors import (
+    ConnectError,
+    LumaError,
+    RequestError,
+    ResponseFormatError,
+    SubmissionUnknownError,
+)
+from luma_async.models import Generation, Order
+from luma_async.outcome import Outcome
+from luma_async.settings import RetryPolicy
+
+_MOST_RECEIPTS = 1000
+
+
+@define(eq=False)
+class Sending:
+    """One attempt to have an order accepted."""
+
+    order: Order
+    request: Request
+    key: Secret
+    sent_at: datetime
+    recorder: Recorder | None
+    wire: Wire = field(factory=partial(Wire, once=True), init=False)
+
+
+@define(eq=False)
+class Submitter:
+    """Pays for orders, each at most once.
+
+    Attributes:
+        purse: What was spent, and what may be.
+        unclaimed: The outcomes of paid requests whose caller was cancelled before it could take
+            them: videos that are paid, or may be.
+        receipts: The orders that were accepted lately, by which a list of the account is judged.
+        unknown: The orders of which that was not to be learned.
+    """
+
+    _http: Http
+    _keyring: Keyring
+    _gate: Gate
+    _policy: RetryPolicy
+    _budget: RetryBudget
+    purse: Purse
+    _chance: Callable[[], float] = random.random
+    unclaimed: list[Outcome] = field(factory=list, init=False)
+    receipts: deque[Receipt] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
+    unknown: deque[Receipt] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
+    _under_way: set["asyncio.Task[Ending]"] = field(factory=set, init=False)
+
+    async def submit(self, order: Order, recorder: Recorder | None = None) -> Generation:
+        """Send an order, and again only where it is proven that it was not accepted.
+
+        Raises:
+            ConfigurationError: The order cannot work.
+            BudgetExceededError: The budget does not allow for it.
+            ConnectError: No connection came about.
+            APIError: The service said no.
+            SubmissionUnknownError: It may have been accepted.
+        """
+        request = requests.submit(order)
+        attempts = None
+        with self.purse.reserve() as reservation:
+            while True:
+                key = await self._keyring.key()
+                async with self._gate.turn(self._gate.paid):
+                    # The time spent in the queue is not held against an order.
+                    attempts = attempts or self._attempts()
+                    sent_at = datetime.now(UTC)
+                    sending = Sending(order, request, key, sent_at, recorder)
+                    ending = await self._send(sending, reservation)
+                match ending:
+                    case Accepted(generation):
+                        return generation
+                    case Unknown():
+                        raise _unknown(order, ending, sent_at)
+                await self._pause_or_raise(sending, ending, attempts)
+
+    def note_receipt(self, order: Order, name: str, *, found_for: datetime | None = None) -> None:
+        """Remember which generation an order became; it may be found for one sent at a time."""
+        self.receipts.append(
+            Receipt(
+                order_id=name,
+                order=order,
+                state="known",
+                generation_id=name,
+                adopted=found_for is not None,
+                sent_at=found_for,
+                submitted_at=datetime.now(UTC),
+            )
+        )
+
+    async def drain(self) -> None:
+        """Wait for the paid requests under way; each ends by its own time limit."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def _attempts(self) -> Attempts:
+        now = clock.now()
+        return Attempts(self._policy, self._budget, now, self._chance, outlasts_limits=True)
+
+    async def _pause_or_raise(
+        self, sending: Sending, ending: Rejected | NotSent, attempts: Attempts
+    ) -> None:
+        delay = None
+        if ending.repeatable:
+            delay = attempts.delay_after(ending.error, clock.now())
+        if delay is None:
+            raise ending.error
+        telemetry.repeated(sending.request.route, delay, ending.error)
+        if isinstance(ending, Rejected):
+            # One order was told to come back later; the others would be told the same.
+            self._gate.hold(self._gate.paid, delay)
+        else:
+            await self._gate.pause(delay)
+
+    async def _send(self, sending: Sending, reservation: Reservation) -> Ending:
+        """Send an order once, and learn how that ends even if the caller is cancelled meanwhile.
+
+        The exchange is a task of its own, as a cancelled coroutine cannot go on. Before a byte
+        has left, cancelling ends it. Afterwards only its answer tells whether money was spent,
+        so that the caller's cancellation is held back until it is there, at most for
+        `Timeouts.paid`.
+        """
+        task = asyncio.create_task(
+            self._carry_out(sending, reservation), name=f"luma_async {sending.request.route}"
+        )
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as cancellation:
+            if not sending.wire.sent:
+                task.cancel()
+            await outlast(task)
+            # Without a result nothing was sent; and what was recorded is hidden from nobody.
+            if not task.cancelled() and task.exception() is None and sending.recorder is None:
+                self._disclose_ending(sending, task.result(), cancellation)
+            raise
+        return task.result()
+
+    async def _carry_out(self, sending: Sending, reservation: Reservation) -> Ending:
+        """Record an order, send it, and record how that ended."""
+        if sending.recorder is None:
+            ending = await self._exchange(sending)
+            self._book(sending, ending, reservation)
+            return ending
+        try:
+            await sending.recorder.sending()
+        except asyncio.CancelledError:
+            ending = _cancelled_in_time()
+        else:
+            ending = await self._exchange_or_record(sending, sending.recorder)
+        self._book(sending, ending, reservation)
+        try:
+            await see_through(sending.recorder.sent(_result(sending, ending)))
+        except Exception:
+            self._disclose_ending(sending, ending)
+            raise
+        return ending
+
+    async def _exchange_or_record(self, sending: Sending, recorder: Recorder) -> Ending:
+        try:
+            return await self._exchange(sending)
+        except LumaError as error:
+            # It did not come to sending, as where the session of the caller was closed.
+            doubt = _unknown(sending.order, Unknown(str(error)), sending.sent_at)
+            await see_through(recorder.sent(doubt if sending.wire.sent else error))
+            raise
+
+    def _book(self, sending: Sending, ending: Ending, reservation: Reservation) -> None:
+        """Count what was spent, or may have been, whether or not the caller hears of it."""
+        if isinstance(ending, (Rejected, NotSent)):
+            return
+        reservation.spend()
+        route = sending.request.route
+        facts: telemetry.Attributes = {telemetry.ROUTE: route}
+        telemetry.measure("tokens", reservation.tokens, facts)
+        if isinstance(ending, Accepted):
+            name = ending.generation.id
+            self.note_receipt(sending.order, name)
+            facts = {**facts, telemetry.GENERATION: name}
+            message = "%s was accepted as generation %s"
+            telemetry.log(logging.INFO, "order.accepted", facts, message, route, name)
+        else:
+            self.unknown.append(unknown_receipt(sending.order, sending.sent_at))
+            telemetry.measure("orders.unknown", 1, facts)
+            message = "%s has an unknown outcome and may be paid"
+            telemetry.log(logging.WARNING, "order.unknown", facts, message, route)
+
+    def _disclose_ending(
+        self, sending: Sending, ending: Ending, cancellation: BaseException | None = None
+    ) -> None:
+        match _result(sending, ending):
+            case Generation() as generation:
+                self.disclose(Outcome(order=sending.order, generation=generation), cancellation)
+            case SubmissionUnknownError() as error:
+                self.disclose(Outcome(order=sending.order, error=error), cancellation)
+
+    async def _exchange(self, sending: Sending) -> Ending:
+        self._budget.deposit()
+        try:
+            return judge_answer(
+                await self._http.exchange(sending.request, sending.key, sending.wire)
+            )
+        except RequestError as error:
+            return judge_failure(error)
+        except ResponseFormatError as error:
+            return Unknown(str(error), error.status)
+        except asyncio.CancelledError:
+            if sending.wire.sent:
+                return Unknown("the program ended before the answer came")
+            return _cancelled_in_time()
+
+    def disclose(self, outcome: Outcome, cancellation: BaseException | None = None) -> None:
+        """Tell of a payment whose caller is no longer there to take what it brought."""
+        self.unclaimed.append(outcome)
+        facts = {}
+        if outcome.generation is not None:
+            news = f"was accepted as generation {outcome.generation.id} and is paid"
+            facts = {telemetry.GENERATION: outcome.generation.id}
+        else:
+            news = "has an unknown outcome and may be paid"
+        message = "The caller of a create or extend is gone; it %s"
+        telemetry.log(logging.WARNING, "order.unclaimed", facts, message, news)
+        if cancellation is not None:
+            cancellation.add_note(
+                f"The create or extend had been sent; it {news}. LumaClient.unclaimed() holds it."
+            )
+
+
+def unknown_receipt(order: Order, sent_at: datetime) -> Receipt:
+    """Make the receipt of an order whose outcome is unknown."""
+    return Receipt(
+        order_id=f"unknown since {sent_at.isoformat()}",
+        order=order,
+        state="unknown",
+        run=1,
+        sent_at=sent_at,
+        unknown_at=datetime.now(UTC),
+        may_be_lost=True,
+    )
+
+
+def _result(sending: Sending, ending: Ending) -> Generation | LumaError:
+    match ending:
+        case Accepted(generation):
+            return generation
+        case Unknown():
+            return _unknown(sending.order, ending, sending.sent_at)
+    return ending.error
+
+
+def _cancelled_in_time() -> NotSent:
+    return NotSent(ConnectError("cancelled before anything was sent", retryable=False))
+
+
+def _unknown(order: Order, ending: Unknown, sent_at: datetime) -> SubmissionUnknownError:
+    return SubmissionUnknownError(
+        order=order,
+        sent_at=sent_at,
+        reason=ending.reason,
+        status=ending.status,
+        request_id=ending.request_id,
+    )
