@@ -18,7 +18,7 @@ import pytest
 from cyclopts import App
 
 import luma_async
-from luma_async import batch, emulator, errors, models, settings
+from luma_async import batch, emulator, errors, models, outcome, settings
 from luma_async.cli.app import app
 
 NAMES = {
@@ -45,9 +45,9 @@ NAMES = {
 MODULES = {
     # Where else some of them are found, errors aside.
     "luma_async.models": (
-        "AspectRatio Durations Generation GenerationSummary Order Outcome Statistics UploadedImage "
-        "Video"
+        "AspectRatio Durations Generation GenerationSummary Order Statistics UploadedImage Video"
     ),
+    "luma_async.outcome": "Outcome",
     "luma_async.settings": "Budget Learned Limits PollPolicy RetryPolicy Timeouts",
 }
 
@@ -399,7 +399,10 @@ def test_modules_offer_these_names(module: Any) -> None:
 
 @pytest.mark.parametrize(
     ("module", "names"),
-    [(errors, " ".join(ERRORS)), *((one, MODULES[one.__name__]) for one in (models, settings))],
+    [
+        (errors, " ".join(ERRORS)),
+        *((one, MODULES[one.__name__]) for one in (models, outcome, settings)),
+    ],
 )
 def test_errors_values_and_options_have_modules_as_well(module: Any, names: str) -> None:
     """What they hold is the same as at the top, and there is no class that is not at the top."""
