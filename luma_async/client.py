@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import anyio
 
-from luma_async._api.api_key_provider import Keyring, KeySource
+from luma_async._api.api_key_provider import ApiKeyProvider, ApiKeySource
 from luma_async._api.sansio import requests, urls
 from luma_async._api.sansio.api_key import Account, key_from_environment
 from luma_async._api.sansio.responses import read_summaries, read_upload
@@ -22,9 +22,9 @@ from luma_async._engine.engine import Engine, Options
 from luma_async._engine.fan_out import FanOut, Orders
 from luma_async._engine.recovery import search
 from luma_async._payments.recorder import Recorder
-from luma_async._payments.sansio.budget import Purse
+from luma_async._payments.sansio.budget import BudgetTracker
 from luma_async._tracking import waits
-from luma_async._tracking.sansio.progress import has_ended
+from luma_async._tracking.sansio.progress import has_video_or_failed
 from luma_async.errors import ClientStateError, SubmissionUnknownError
 from luma_async.models import (
     AspectRatio,
@@ -80,7 +80,7 @@ class LumaClient:
 
     def __init__(
         self,
-        api_key: KeySource | None = None,
+        api_key: ApiKeySource | None = None,
         *,
         base_url: str | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -106,7 +106,7 @@ class LumaClient:
             check_session(session)
         self._base_url = urls.check_base_url(base_url)
         self._options = Options(
-            keyring=Keyring(
+            api_key_provider=ApiKeyProvider(
                 key_from_environment() if api_key is None else api_key, timeouts.connect
             ),
             base_url=self._base_url,
@@ -117,7 +117,7 @@ class LumaClient:
             timeouts=timeouts,
             session=session,
         )
-        self._purse = Purse(budget)
+        self._budget_tracker = BudgetTracker(budget)
         self._engine: Engine | None = None
         self._closed = False
 
@@ -136,7 +136,7 @@ class LumaClient:
         """
         if self._engine is not None or self._closed:
             raise ClientStateError("a client is opened once; make another one")
-        self._engine = Engine(self._options, self._purse)
+        self._engine = Engine(self._options, self._budget_tracker)
         return self
 
     async def __aenter__(self) -> Self:
@@ -214,7 +214,9 @@ class LumaClient:
         requests.check_kinds(order=(order, Order))
         return await self._open_engine().submit(order, recorder)
 
-    async def reconcile(self, error: SubmissionUnknownError, *, settle: float = 60.0) -> Generation:
+    async def reconcile(
+        self, error: SubmissionUnknownError, *, list_delay: float = 60.0
+    ) -> Generation:
         """Look for an order whose outcome is unknown in the account's list. Free.
 
         It is found where there is no doubt: exactly one generation of its prompt is there that
@@ -224,14 +226,14 @@ class LumaClient:
 
         Args:
             error: What `create`, `extend` or `submit` raised.
-            settle: The seconds from the order on that the list is given to show it.
+            list_delay: The seconds from the order on that the list is given to show it.
 
         Raises:
             SubmissionUnknownError: The same error again, with a note that says what is in doubt.
             LumaError: The service could not be asked.
         """
         requests.check_kinds(error=(error, SubmissionUnknownError))
-        return await search(self._open_engine(), error, requests.check_timeout(settle))
+        return await search(self._open_engine(), error, requests.check_timeout(list_delay))
 
     async def extend(
         self,
@@ -436,7 +438,7 @@ class LumaClient:
         """
         engine = self._open_engine()
         generation = generation_or_id
-        if not isinstance(generation, Generation) or not has_ended(generation):
+        if not isinstance(generation, Generation) or not has_video_or_failed(generation):
             generation = await engine.get(requests.id_of(generation))
         return await engine.downloader.download(generation, Path(path), overwrite=overwrite)
 

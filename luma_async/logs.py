@@ -70,7 +70,7 @@ class KeyFilter(logging.Filter):
         for credentials in _CREDENTIALS:
             text = credentials.sub(_HIDDEN, text)
         for secret in self._secrets:
-            text = secret.scrub(text)
+            text = secret.redact(text)
         return text
 
     def _clean(self, record: logging.LogRecord) -> None:

@@ -227,7 +227,7 @@ async def test_a_key_that_is_refused_is_not_shown(bad: str) -> None:
 async def test_a_key_is_not_pickled() -> None:
     """Whoever tries to store a client, or its options, does not store the key."""
     luma = LumaClient(KEY)
-    for value in (luma, luma._options, luma._options.keyring):
+    for value in (luma, luma._options, luma._options.api_key_provider):
         with pytest.raises(TypeError, match=r"not to be stored|pickle"):
             pickle.dumps(value)
 

@@ -34,8 +34,8 @@ NAMES = {
         "WaitTimeoutError __version__"
     ),
     "luma_async.batch": (
-        "Batch BatchOptions BatchOutcome BatchStatus Book HeldOrder Ledger Lookout NewOrder "
-        "OnUnknown OrderState Record Run run_unit"
+        "AccountList Batch BatchOptions BatchOutcome BatchStatus HeldOrder Ledger "
+        "LedgerTransaction NewOrder OnUnknown OrderState Record Run run_unit"
     ),
     "luma_async.emulator": (
         "Bill Emulator Fault KnownGeneration Moment VirtualTimeLoop WireRequest"
@@ -112,7 +112,9 @@ FIELDS = {
     "Timeouts": "connect free paid stall",
     "UploadedImage": "id presigned_url public_url",
     "Video": "url width height thumbnail download_url",
-    "BatchOptions": "on_unknown max_in_flight budget timeout settle_seconds look_interval patience",
+    "BatchOptions": (
+        "on_unknown max_in_flight budget timeout list_delay look_interval outage_timeout"
+    ),
     "BatchOutcome": "record error",
     "BatchStatus": "counts tokens budget to_pay",
     "HeldOrder": "record candidates",
@@ -168,7 +170,7 @@ CALLS = {
     "LumaClient.close": "",
     "LumaClient.create": "user_prompt * aspect_ratio expand_prompt image_url image_end_url",
     "LumaClient.submit": "order * recorder",
-    "LumaClient.reconcile": "error * settle",
+    "LumaClient.reconcile": "error * list_delay",
     "LumaClient.extend": (
         "generation_or_id user_prompt * aspect_ratio expand_prompt image_url image_end_url"
     ),
@@ -212,7 +214,8 @@ CALLS = {
     "WaitErrorGroup.derive": "errors /",
     "WaitTimeoutError": "* timeout pending finished",
     "Batch.open": (
-        "folder luma * on_unknown max_in_flight budget timeout settle patience rebind on_change"
+        "folder luma * on_unknown max_in_flight budget timeout list_delay outage_timeout "
+        "accept_new_key on_change"
     ),
     "Batch.add": "orders",
     "Batch.add_file": "path",
@@ -225,31 +228,31 @@ CALLS = {
     "Batch.dismiss": "order_id",
     "Batch.retry": "order_ids",
     "BatchOptions": (
-        "* on_unknown max_in_flight budget timeout settle_seconds look_interval patience"
+        "* on_unknown max_in_flight budget timeout list_delay look_interval outage_timeout"
     ),
-    "BatchOptions.settle_left": "record now",
+    "BatchOptions.list_delay_left": "record now",
     "BatchOutcome": "record error",
     "BatchStatus": "* counts tokens budget to_pay",
-    "Book.find": "order_id",
-    "Book.holder": "generation_id",
-    "Book.records": "",
-    "Book.write": "record",
-    "Book.spent": "",
-    "Book.runs": "",
-    "Book.write_run": "run",
-    "Book.seen": "",
-    "Book.see": "generation_ids run",
+    "LedgerTransaction.find": "order_id",
+    "LedgerTransaction.holder": "generation_id",
+    "LedgerTransaction.records": "",
+    "LedgerTransaction.write": "record",
+    "LedgerTransaction.spent": "",
+    "LedgerTransaction.runs": "",
+    "LedgerTransaction.write_run": "run",
+    "LedgerTransaction.seen": "",
+    "LedgerTransaction.see": "generation_ids run",
     "HeldOrder": "* record candidates",
     "Ledger.transact": "work * name",
-    "Lookout": "luma",
-    "Lookout.look": "",
+    "AccountList": "luma",
+    "AccountList.look": "",
     "NewOrder": "order source * key",
     "Record": (
         "* order_id number order source state attempts run tokens generation_id adopted reason "
         "sent_at unknown_at submitted_at completed_at done_at file size sha256"
     ),
     "Run": "* number has_baseline",
-    "run_unit": "order_id ledger luma * folder options lookout changed",
+    "run_unit": "order_id ledger luma * folder options account_list changed",
     "Bill": "* id route prompt parent tokens at",
     "Emulator": (
         "* host port cdn_port api_key seed median_seconds sigma time_scale failure_rate estimates "
@@ -299,8 +302,8 @@ COMMANDS = {
     "download": "IDS --to --overwrite --key-file --base-url --json",
     "list": "--key-file --base-url --json",
     "batch run": (
-        "FOLDER ORDERS --yes --budget --on-unknown --max-in-flight --timeout --settle --rebind "
-        "--key-file --base-url --json"
+        "FOLDER ORDERS --yes --budget --on-unknown --max-in-flight --timeout --list-delay "
+        "--accept-new-key --key-file --base-url --json"
     ),
     "batch status": "FOLDER --json",
     "batch review": "FOLDER --adopt --dismiss --key-file --base-url --json",

@@ -8,13 +8,13 @@ import anyio
 from luma_async._api.sansio.api_key import Secret
 from luma_async.errors import ConfigurationError, ConnectError
 
-KeySource = str | Callable[[], str] | Callable[[], Awaitable[str]]
+ApiKeySource = str | Callable[[], str] | Callable[[], Awaitable[str]]
 
 
-class Keyring:
+class ApiKeyProvider:
     """Holds a key, or the caller's function that returns one."""
 
-    def __init__(self, source: KeySource, timeout: float) -> None:
+    def __init__(self, source: ApiKeySource, timeout: float) -> None:
         """Check a key that is given as text at once; a function has `timeout` seconds each time.
 
         Raises:

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from attrs import define, field
 
-from luma_async._api.api_key_provider import Keyring
-from luma_async._api.rate_limiter import Gate
+from luma_async._api.api_key_provider import ApiKeyProvider
+from luma_async._api.rate_limiter import RateLimiter
 from luma_async._api.sansio import requests
 from luma_async._api.sansio.requests import Request
-from luma_async._api.sansio.responses import Answer, States, read_states
+from luma_async._api.sansio.responses import Response, StatusResult, read_states
 from luma_async._api.sansio.retry import Attempts, RetryBudget, is_transient
-from luma_async._api.transport import Http, Wire
+from luma_async._api.transport import Http, SendCount
 from luma_async._runtime import clock, telemetry
 from luma_async.errors import APIError, RequestError, ResponseFormatError
 from luma_async.models import Generation
@@ -26,17 +26,17 @@ class Fetcher:
     """Makes free requests under the client's limits and its shared retry budget."""
 
     _http: Http
-    _keyring: Keyring
-    _gate: Gate
+    _api_key_provider: ApiKeyProvider
+    _rate_limiter: RateLimiter
     _policy: RetryPolicy
-    _chance: Callable[[], float] = random.random
+    _random: Callable[[], float] = random.random
     budget: RetryBudget = field(init=False)
     ids_asked: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.budget = RetryBudget(self._policy)
 
-    async def fetch(self, request: Request, read: Callable[[Answer], T]) -> T:
+    async def fetch(self, request: Request, read: Callable[[Response], T]) -> T:
         """Make a request until it brings an answer that `read` takes.
 
         Raises:
@@ -44,7 +44,7 @@ class Fetcher:
         """
         attempts = None
         while True:
-            async with self._gate.turn(self._gate.free):
+            async with self._rate_limiter.slot(self._rate_limiter.free):
                 # The time spent in the queue is not held against a call.
                 attempts = attempts or self.attempts()
                 try:
@@ -57,9 +57,11 @@ class Fetcher:
             if delay is None:
                 raise failure
             telemetry.repeated(request.route, delay, failure)
-            await self._gate.pause(delay)
+            await self._rate_limiter.pause(delay)
 
-    async def ask(self, ids: Sequence[str], known: Callable[[str], Generation | None]) -> States:
+    async def ask(
+        self, ids: Sequence[str], known: Callable[[str], Generation | None]
+    ) -> StatusResult:
         """Ask for the state of some generations once; the caller holds a turn at the gate.
 
         Args:
@@ -79,13 +81,13 @@ class Fetcher:
 
     def attempts(self) -> Attempts:
         """Begin to count the attempts of one call."""
-        return Attempts(self._policy, self.budget, clock.now(), self._chance)
+        return Attempts(self._policy, self.budget, clock.now(), self._random)
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _exchange(self, request: Request) -> Response:
         self.budget.deposit()
-        wire = Wire()
+        wire = SendCount()
         try:
-            return await self._http.exchange(request, await self._keyring.key(), wire)
+            return await self._http.exchange(request, await self._api_key_provider.key(), wire)
         finally:
             for _ in range(wire.sent - 1):
                 # aiohttp sent it again by itself; that counts as well.

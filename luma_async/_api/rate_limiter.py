@@ -12,15 +12,15 @@ from luma_async.settings import Limits
 
 
 @define(eq=False)
-class Lane:
+class Channel:
     """Requests of one kind: a semaphore, and a time before which none is made."""
 
-    seats: anyio.Semaphore
+    slots: anyio.Semaphore
     not_before: float = 0.0
 
 
 @define(eq=False)
-class Gate:
+class RateLimiter:
     """Keeps the requests of a client within its `Limits`.
 
     Paid and free requests have a semaphore each, so that slow creates never hold up polls, and
@@ -29,27 +29,27 @@ class Gate:
     """
 
     _limits: Limits
-    free: Lane = field(init=False)
-    paid: Lane = field(init=False)
+    free: Channel = field(init=False)
+    paid: Channel = field(init=False)
     in_flight: int = field(default=0, init=False)
     _turnstile: anyio.Lock = field(factory=lambda: anyio.Lock(fast_acquire=True), init=False)
     _next_start: float = field(default=0.0, init=False)
     _closed: anyio.Event = field(factory=anyio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
-        seats = self._limits.concurrent_requests
-        self.free = Lane(anyio.Semaphore(seats, fast_acquire=True))
-        self.paid = Lane(anyio.Semaphore(seats, fast_acquire=True))
+        slots = self._limits.concurrent_requests
+        self.free = Channel(anyio.Semaphore(slots, fast_acquire=True))
+        self.paid = Channel(anyio.Semaphore(slots, fast_acquire=True))
 
     @asynccontextmanager
-    async def turn(self, lane: Lane) -> AsyncGenerator[None]:
+    async def slot(self, channel: Channel) -> AsyncGenerator[None]:
         """Hold a place among the requests under way, from the time when one may start.
 
         Raises:
             ClientStateError: The client was closed meanwhile.
         """
-        async with lane.seats:
-            await self._wait_until(lane)
+        async with channel.slots:
+            await self._wait_until(channel)
             self.in_flight += 1
             telemetry.measure("requests.active", 1)
             try:
@@ -58,23 +58,23 @@ class Gate:
                 self.in_flight -= 1
                 telemetry.measure("requests.active", -1)
 
-    async def _wait_until(self, lane: Lane) -> None:
+    async def _wait_until(self, channel: Channel) -> None:
         pace = 1 / self._limits.requests_per_second
         started = False
         while not started:
-            await self.pause(lane.not_before - clock.now())
+            await self.pause(channel.not_before - clock.now())
             # A lock lets them through in the order in which they came, and a start is claimed
             # only when it is made, so that one who gives up takes nobody's place.
             async with self._turnstile:
                 await self.pause(self._next_start - clock.now())
                 now = clock.now()
                 # The lane may have been held meanwhile, by a request that started earlier.
-                started = lane.not_before <= now
+                started = channel.not_before <= now
                 self._next_start = max(now, self._next_start) + (pace if started else 0.0)
 
-    def hold(self, lane: Lane, seconds: float) -> None:
+    def hold(self, channel: Channel, seconds: float) -> None:
         """Let no request of this lane start for so long: one was told to come back later."""
-        lane.not_before = max(lane.not_before, clock.now() + seconds)
+        channel.not_before = max(channel.not_before, clock.now() + seconds)
 
     async def pause(self, seconds: float) -> None:
         """Sleep, unless the client is closed.
@@ -91,6 +91,6 @@ class Gate:
     def close(self) -> None:
         """Let nobody pass any more, and let those in the queue know."""
         self._closed.set()
-        for lane in (self.free, self.paid):
-            for _ in range(lane.seats.statistics().tasks_waiting):
-                lane.seats.release()
+        for channel in (self.free, self.paid):
+            for _ in range(channel.slots.statistics().tasks_waiting):
+                channel.slots.release()

@@ -22,7 +22,7 @@ from yarl import URL
 
 from luma_async._api.sansio.api_key import Secret
 from luma_async._api.sansio.requests import Request
-from luma_async._api.sansio.responses import Answer
+from luma_async._api.sansio.responses import Response
 from luma_async._runtime import clock, telemetry
 from luma_async._runtime.sansio.escaping import printable
 from luma_async._version import __version__
@@ -49,7 +49,7 @@ _TLS_ERRORS = (
 
 
 @define(eq=False)
-class Wire:
+class SendCount:
     """What is known of one exchange from outside: how often its request went out.
 
     Attributes:
@@ -62,7 +62,7 @@ class Wire:
     once: bool = False
 
 
-_WIRE: ContextVar[tuple["Http", Wire] | None] = ContextVar("luma_async_wire", default=None)
+_WIRE: ContextVar[tuple["Http", SendCount] | None] = ContextVar("luma_async_wire", default=None)
 
 
 @define(eq=False)
@@ -71,7 +71,7 @@ class Http:
 
     _base_url: str
     _timeouts: Timeouts
-    _given: aiohttp.ClientSession | None = None
+    _external_session: aiohttp.ClientSession | None = None
     sent: Counter[str] = field(factory=Counter, init=False)
     _session: aiohttp.ClientSession = field(init=False)
     _trace: aiohttp.TraceConfig = field(factory=aiohttp.TraceConfig, init=False)
@@ -85,7 +85,7 @@ class Http:
     def open(self) -> None:
         """Make the session, within the event loop that will use it."""
         self._trace.on_request_headers_sent.append(self._note_sent)
-        if self._given is None:
+        if self._external_session is None:
             self._session = aiohttp.ClientSession(
                 # `Limits` bounds the connections; a full pool would pass for an unreachable host.
                 connector=aiohttp.TCPConnector(limit=0),
@@ -97,7 +97,7 @@ class Http:
             # our requests by a context variable and leaves the session's others alone, those of
             # another client included.
             self._trace.freeze()
-            self._session = self._given
+            self._session = self._external_session
             self._session.trace_configs.append(self._trace)
 
     async def _note_sent(
@@ -117,7 +117,7 @@ class Http:
     async def close(self) -> None:
         """End free requests under way and close the session, unless it is the caller's."""
         self.cancel_free()
-        if self._given is None:
+        if self._external_session is None:
             await self._session.close()
         else:
             self._session.trace_configs.remove(self._trace)
@@ -127,7 +127,9 @@ class Http:
         for scope in self._cancellable:
             scope.cancel()
 
-    async def exchange(self, request: Request, key: Secret, wire: Wire | None = None) -> Answer:
+    async def exchange(
+        self, request: Request, key: Secret, wire: SendCount | None = None
+    ) -> Response:
         """Send a request once and read the whole answer, whatever its status.
 
         Raises:
@@ -138,7 +140,7 @@ class Http:
         """
         since = clock.now()
         try:
-            answer = await self._exchange(request, key, wire or Wire())
+            answer = await self._exchange(request, key, wire or SendCount())
         except LumaError as error:
             self._tell(request, since, telemetry.describe(error))
             raise
@@ -147,18 +149,18 @@ class Http:
 
     def _tell(self, request: Request, since: float, ending: telemetry.Attributes) -> None:
         took = clock.now() - since
-        facts: telemetry.Attributes = {
+        attributes: telemetry.Attributes = {
             telemetry.METHOD: request.method,
             telemetry.ROUTE: request.route,
             "url.template": request.template,
             **self.server,
             **ending,
         }
-        telemetry.measure("request.duration", took, facts)
+        telemetry.measure("request.duration", took, attributes)
         telemetry.log(
             logging.DEBUG,
             "request.ended",
-            facts,
+            attributes,
             "%s %s ended after %.3f s: %s",
             request.method,
             request.template,
@@ -166,7 +168,7 @@ class Http:
             next(iter(ending.values())),
         )
 
-    async def _exchange(self, request: Request, key: Secret, wire: Wire) -> Answer:
+    async def _exchange(self, request: Request, key: Secret, wire: SendCount) -> Response:
         if self._session.closed:
             raise ClientStateError("the session of the client was closed")
         failure: Exception
@@ -191,7 +193,7 @@ class Http:
             raise failure.with_traceback(None)
         raise ClientStateError("the client was closed during a request")
 
-    async def _send(self, request: Request, key: Secret) -> Answer:
+    async def _send(self, request: Request, key: Secret) -> Response:
         url = URL(self._base_url + request.target, encoded=True)
         async with self._session.request(
             request.method,
@@ -206,14 +208,14 @@ class Http:
             middlewares=(_close_behind,) if request.is_paid else None,
         ) as response:
             body = await _read(response)
-            return Answer(
+            return Response(
                 status=response.status,
                 headers={
-                    name: key.scrub(", ".join(response.headers.getall(name)))
+                    name: key.redact(", ".join(response.headers.getall(name)))
                     for name in _KEPT_HEADERS
                     if name in response.headers
                 },
-                body=key.scrub_bytes(body),
+                body=key.redact_bytes(body),
                 path=request.path,
                 received_at=datetime.now(UTC),
             )
@@ -275,9 +277,9 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _translate(error: Exception, wire: Wire, key: Secret, base_url: str) -> Exception:
+def _translate(error: Exception, wire: SendCount, key: Secret, base_url: str) -> Exception:
     host = URL(base_url).authority
-    detail = printable(key.scrub(f"{type(error).__name__}: {error}"))[:300]
+    detail = printable(key.redact(f"{type(error).__name__}: {error}"))[:300]
     if not wire.sent:
         if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
             # The caller's own session adds something that cannot be sent.

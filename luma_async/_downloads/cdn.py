@@ -62,15 +62,15 @@ class Cdn:
     _allow_local: bool
     _connect_timeout: float
     _stall_timeout: float
-    _given: aiohttp.ClientSession | None = None
+    _external_session: aiohttp.ClientSession | None = None
     requests: int = field(default=0, init=False)
     _session: aiohttp.ClientSession = field(init=False)
     _resolver: _PublicResolver | None = field(default=None, init=False)
 
     def open(self) -> None:
         """Make the session, within the event loop that will use it."""
-        if self._given is not None:
-            self._session = self._given
+        if self._external_session is not None:
+            self._session = self._external_session
             return
         self._resolver = None if self._allow_local else _PublicResolver()
         self._session = aiohttp.ClientSession(
@@ -81,7 +81,7 @@ class Cdn:
 
     async def close(self) -> None:
         """Close the session, unless it is the caller's."""
-        if self._given is None:
+        if self._external_session is None:
             await self._session.close()
         if self._resolver is not None:
             # A connector closes only a resolver of its own making.

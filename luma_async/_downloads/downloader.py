@@ -11,7 +11,7 @@ import aiohttp
 import anyio
 from attrs import define, field
 
-from luma_async._api.rate_limiter import Gate
+from luma_async._api.rate_limiter import RateLimiter
 from luma_async._api.sansio.retry import backoff
 from luma_async._downloads.cdn import Cdn, TransferError
 from luma_async._downloads.part_file import PartialFile, strong
@@ -23,9 +23,9 @@ from luma_async.settings import RetryPolicy
 
 MAX_VIDEO_BYTES = 2 * 1024**3
 _BATCH_BYTES = 1024 * 1024
-_SLOWEST_BYTES_PER_SECOND = 1000
+_MIN_BYTES_PER_SECOND = 1000
 # More would each hold a connection that they hardly use, and run out of files.
-_AT_ONCE = 32
+_MAX_CONCURRENT = 32
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(\d{1,18})")
 
 
@@ -34,13 +34,13 @@ class Downloader:
     """Downloads videos; `refresh` asks the service for a generation with fresh addresses."""
 
     _cdn: Cdn
-    _gate: Gate
+    _rate_limiter: RateLimiter
     _policy: RetryPolicy
     _stall_timeout: float
     _refresh: Callable[[str], Awaitable[Generation]]
-    _chance: Callable[[], float] = random.random
+    _random: Callable[[], float] = random.random
     _max_bytes: int = MAX_VIDEO_BYTES
-    _seats: anyio.Semaphore = field(factory=partial(anyio.Semaphore, _AT_ONCE), init=False)
+    _slots: anyio.Semaphore = field(factory=partial(anyio.Semaphore, _MAX_CONCURRENT), init=False)
 
     async def download(self, generation: Generation, target: Path, *, overwrite: bool) -> Path:
         """Store a video under `target`, complete and durable, or not at all.
@@ -49,16 +49,16 @@ class Downloader:
             DownloadError: It could not be fetched or stored.
             LumaError: The service refused to give a fresh address.
         """
-        facts = {telemetry.GENERATION: generation.id}
-        with telemetry.span("download", facts, current=True) as span:
-            async with self._seats:
+        attributes = {telemetry.GENERATION: generation.id}
+        with telemetry.span("download", attributes, current=True) as span:
+            async with self._slots:
                 size = await self._store(PartialFile(target, generation.id, overwrite), generation)
             span.set(telemetry.SIZE, size)
         message = "the video of generation %s is stored, %d bytes"
         telemetry.log(
             logging.INFO,
             "video.stored",
-            {**facts, telemetry.SIZE: size},
+            {**attributes, telemetry.SIZE: size},
             message,
             generation.id,
             size,
@@ -97,10 +97,10 @@ class Downloader:
                     failures, reached = 1, part.size
                 if failures >= self._policy.attempts:
                     raise DownloadError(f"{error}, {failures} times in a row") from None
-                delay = backoff(self._policy, failures, self._chance)
-                facts = {telemetry.GENERATION: generation.id}
-                telemetry.repeated("download", delay, error, facts, str(error))
-            await self._gate.pause(delay)
+                delay = backoff(self._policy, failures, self._random)
+                attributes = {telemetry.GENERATION: generation.id}
+                telemetry.repeated("download", delay, error, attributes, str(error))
+            await self._rate_limiter.pause(delay)
 
     async def _transfer(self, part: PartialFile, address: str) -> None:
         headers = {}
@@ -171,7 +171,7 @@ class _Pace:
         now = clock.now()
         if now < self._end:
             return
-        if self._came < self._window * _SLOWEST_BYTES_PER_SECOND:
+        if self._came < self._window * _MIN_BYTES_PER_SECOND:
             raise TransferError("the transfer is too slow")
         self._end, self._came = now + self._window, 0
 

@@ -14,14 +14,14 @@ from typing import BinaryIO
 
 from attrs import define, field
 
-from luma_async._runtime.failpoints import crash_point
+from luma_async._runtime.failpoints import failpoint
 from luma_async._runtime.file_lock import lock
 from luma_async.errors import DownloadError
 
 _OPEN_PART = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _OPEN_NOTE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_LONGEST_NOTE = 64 * 1024
-_MOST_BOXES = 100_000
+_MAX_NOTE_BYTES = 64 * 1024
+_MAX_BOXES = 100_000
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 
 
@@ -153,7 +153,7 @@ class PartialFile:
         Raises:
             DownloadError: The disk refuses, or the target has appeared meanwhile.
         """
-        crash_point("video: before fsync")
+        failpoint("video: before fsync")
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -161,7 +161,7 @@ class PartialFile:
             self.etag = None
             raise self._refusal(error) from None
         _check_target(self.target, overwrite=self._overwrite)
-        crash_point("video: before rename")
+        failpoint("video: before rename")
         if sys.platform == "win32":
             # An open file cannot be renamed over there.
             self._file.close()
@@ -170,7 +170,7 @@ class PartialFile:
         except OSError as error:
             raise self._refusal(error) from None
         self._published = True
-        crash_point("video: after rename")
+        failpoint("video: after rename")
         with suppress(OSError):
             self._note.unlink(missing_ok=True)
         sync_folder(self.target.parent)
@@ -198,7 +198,7 @@ def mp4_problem(file: BinaryIO, size: int) -> str | None:
     """
     position = 0
     names: list[bytes] = []
-    while position < size and len(names) < _MOST_BOXES:
+    while position < size and len(names) < _MAX_BOXES:
         file.seek(position)
         head = file.read(16)
         length, name = int.from_bytes(head[:4], "big"), head[4:8]
@@ -241,7 +241,7 @@ def _read(note: Path) -> bytes:
     # What lies there may be anything: a link is not followed, a pipe not waited for.
     descriptor = os.open(note, _OPEN_NOTE)
     try:
-        return os.read(descriptor, _LONGEST_NOTE)
+        return os.read(descriptor, _MAX_NOTE_BYTES)
     finally:
         os.close(descriptor)
 

@@ -149,7 +149,7 @@ class FanOut:
             if outcome is not None and _is_paid(outcome):
                 unheard.append(outcome)
         for outcome in unheard:
-            self._engine.submitter.disclose(outcome)
+            self._engine.submitter.report_unclaimed(outcome)
 
 
 def _is_paid(outcome: Outcome) -> bool:

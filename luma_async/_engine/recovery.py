@@ -19,7 +19,7 @@ _TOLERANCE = timedelta(seconds=10.0)
 _SOUGHT = "sought"
 
 
-async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -> Generation:
+async def search(engine: Engine, error: SubmissionUnknownError, list_delay: float) -> Generation:
     """Return the generation that an order became.
 
     Raises:
@@ -33,13 +33,13 @@ async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -
             return await engine.get(receipt.order_id)
     since = (datetime.now(UTC) - error.sent_at).total_seconds()
     # The clock may have been set meanwhile.
-    await anyio.sleep(min(max(settle - since, 0.0), settle))
+    await anyio.sleep(min(max(list_delay - since, 0.0), list_delay))
     listed = await engine.fetcher.fetch(requests.list_all(), read_summaries)
     receipts = engine.submitter.receipts
     claimed = {one.generation_id for one in receipts}
-    names = candidates(error.order.user_prompt, claimed, listed)
+    ids = candidates(error.order.user_prompt, claimed, listed)
     latest = [one.order_id for one in receipts if not one.adopted][-1:]
-    found = await engine.get_many([*names, *latest])
+    found = await engine.get_many([*ids, *latest])
     # From here on nothing is waited for: another search may have taken one of them meanwhile.
     rivals = _sent_meanwhile(unknown, engine.submitter.unknown, engine.paid_timeout)
     others = _made_at_another_time(listed, found, receipts, error.sent_at, engine.paid_timeout)
@@ -50,19 +50,19 @@ async def search(engine: Engine, error: SubmissionUnknownError, settle: float) -
         with_baseline={1},
         seen=dict.fromkeys(others, 1),
     )
-    name = verdict.found.get(_SOUGHT)
-    if name is None:
+    generation_id = verdict.found.get(_SOUGHT)
+    if generation_id is None:
         why = verdict.doubts.get(_SOUGHT, "the account's list does not show it")
         looked = ""
-        if names:
-            which = ", ".join(names)
+        if ids:
+            which = ", ".join(ids)
             looked = f" It may be {which}: compare prompt and time, and wait for it if it is yours."
         error.add_note(f"Looked for in the account's list: {why}.{looked}")
         raise error
-    engine.submitter.note_receipt(error.order, name, found_for=error.sent_at)
+    engine.submitter.note_receipt(error.order, generation_id, found_for=error.sent_at)
     for one in [one for one in engine.submitter.unknown if _is_same(one, unknown)]:
         engine.submitter.unknown.remove(one)
-    return found[name]
+    return found[generation_id]
 
 
 def _is_same(one: Receipt, other: Receipt) -> bool:

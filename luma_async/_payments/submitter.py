@@ -10,27 +10,27 @@ from functools import partial
 
 from attrs import define, field
 
-from luma_async._api.api_key_provider import Keyring
-from luma_async._api.rate_limiter import Gate
+from luma_async._api.api_key_provider import ApiKeyProvider
+from luma_async._api.rate_limiter import RateLimiter
 from luma_async._api.sansio import requests
 from luma_async._api.sansio.api_key import Secret
 from luma_async._api.sansio.requests import Request
 from luma_async._api.sansio.retry import Attempts, RetryBudget
-from luma_async._api.transport import Http, Wire
+from luma_async._api.transport import Http, SendCount
 from luma_async._payments.recorder import Recorder
-from luma_async._payments.sansio.budget import Purse, Reservation
+from luma_async._payments.sansio.budget import BudgetTracker, Reservation
 from luma_async._payments.sansio.receipt import Receipt
 from luma_async._payments.sansio.submission import (
     Accepted,
-    Ending,
     NotSent,
     Rejected,
+    SubmissionResult,
     Unknown,
-    judge_answer,
-    judge_failure,
+    classify_failure,
+    classify_response,
 )
 from luma_async._runtime import clock, telemetry
-from luma_async._runtime.shield import outlast, see_through
+from luma_async._runtime.shield import run_to_completion, wait_shielded
 from luma_async.errors import (
     ConnectError,
     LumaError,
@@ -42,11 +42,11 @@ from luma_async.models import Generation, Order
 from luma_async.outcome import Outcome
 from luma_async.settings import RetryPolicy
 
-_MOST_RECEIPTS = 1000
+_MAX_RECEIPTS = 1000
 
 
 @define(eq=False)
-class Sending:
+class Attempt:
     """One attempt to have an order accepted."""
 
     order: Order
@@ -54,7 +54,7 @@ class Sending:
     key: Secret
     sent_at: datetime
     recorder: Recorder | None
-    wire: Wire = field(factory=partial(Wire, once=True), init=False)
+    wire: SendCount = field(factory=partial(SendCount, once=True), init=False)
 
 
 @define(eq=False)
@@ -70,16 +70,16 @@ class Submitter:
     """
 
     _http: Http
-    _keyring: Keyring
-    _gate: Gate
+    _api_key_provider: ApiKeyProvider
+    _rate_limiter: RateLimiter
     _policy: RetryPolicy
     _budget: RetryBudget
-    purse: Purse
-    _chance: Callable[[], float] = random.random
+    budget_tracker: BudgetTracker
+    _random: Callable[[], float] = random.random
     unclaimed: list[Outcome] = field(factory=list, init=False)
-    receipts: deque[Receipt] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
-    unknown: deque[Receipt] = field(factory=partial(deque, maxlen=_MOST_RECEIPTS), init=False)
-    _under_way: set["asyncio.Task[Ending]"] = field(factory=set, init=False)
+    receipts: deque[Receipt] = field(factory=partial(deque, maxlen=_MAX_RECEIPTS), init=False)
+    unknown: deque[Receipt] = field(factory=partial(deque, maxlen=_MAX_RECEIPTS), init=False)
+    _under_way: set["asyncio.Task[SubmissionResult]"] = field(factory=set, init=False)
 
     async def submit(self, order: Order, recorder: Recorder | None = None) -> Generation:
         """Send an order, and again only where it is proven that it was not accepted.
@@ -93,14 +93,14 @@ class Submitter:
         """
         request = requests.submit(order)
         attempts = None
-        with self.purse.reserve() as reservation:
+        with self.budget_tracker.reserve() as reservation:
             while True:
-                key = await self._keyring.key()
-                async with self._gate.turn(self._gate.paid):
+                key = await self._api_key_provider.key()
+                async with self._rate_limiter.slot(self._rate_limiter.paid):
                     # The time spent in the queue is not held against an order.
                     attempts = attempts or self._attempts()
                     sent_at = datetime.now(UTC)
-                    sending = Sending(order, request, key, sent_at, recorder)
+                    sending = Attempt(order, request, key, sent_at, recorder)
                     ending = await self._send(sending, reservation)
                 match ending:
                     case Accepted(generation):
@@ -109,14 +109,16 @@ class Submitter:
                         raise _unknown(order, ending, sent_at)
                 await self._pause_or_raise(sending, ending, attempts)
 
-    def note_receipt(self, order: Order, name: str, *, found_for: datetime | None = None) -> None:
+    def note_receipt(
+        self, order: Order, generation_id: str, *, found_for: datetime | None = None
+    ) -> None:
         """Remember which generation an order became; it may be found for one sent at a time."""
         self.receipts.append(
             Receipt(
-                order_id=name,
+                order_id=generation_id,
                 order=order,
                 state="known",
-                generation_id=name,
+                generation_id=generation_id,
                 adopted=found_for is not None,
                 sent_at=found_for,
                 submitted_at=datetime.now(UTC),
@@ -130,10 +132,10 @@ class Submitter:
 
     def _attempts(self) -> Attempts:
         now = clock.now()
-        return Attempts(self._policy, self._budget, now, self._chance, outlasts_limits=True)
+        return Attempts(self._policy, self._budget, now, self._random, outlasts_limits=True)
 
     async def _pause_or_raise(
-        self, sending: Sending, ending: Rejected | NotSent, attempts: Attempts
+        self, sending: Attempt, ending: Rejected | NotSent, attempts: Attempts
     ) -> None:
         delay = None
         if ending.repeatable:
@@ -143,11 +145,11 @@ class Submitter:
         telemetry.repeated(sending.request.route, delay, ending.error)
         if isinstance(ending, Rejected):
             # One order was told to come back later; the others would be told the same.
-            self._gate.hold(self._gate.paid, delay)
+            self._rate_limiter.hold(self._rate_limiter.paid, delay)
         else:
-            await self._gate.pause(delay)
+            await self._rate_limiter.pause(delay)
 
-    async def _send(self, sending: Sending, reservation: Reservation) -> Ending:
+    async def _send(self, sending: Attempt, reservation: Reservation) -> SubmissionResult:
         """Send an order once, and learn how that ends even if the caller is cancelled meanwhile.
 
         The exchange is a task of its own, as a cancelled coroutine cannot go on. Before a byte
@@ -165,14 +167,14 @@ class Submitter:
         except asyncio.CancelledError as cancellation:
             if not sending.wire.sent:
                 task.cancel()
-            await outlast(task)
+            await wait_shielded(task)
             # Without a result nothing was sent; and what was recorded is hidden from nobody.
             if not task.cancelled() and task.exception() is None and sending.recorder is None:
                 self._disclose_ending(sending, task.result(), cancellation)
             raise
         return task.result()
 
-    async def _carry_out(self, sending: Sending, reservation: Reservation) -> Ending:
+    async def _carry_out(self, sending: Attempt, reservation: Reservation) -> SubmissionResult:
         """Record an order, send it, and record how that ended."""
         if sending.recorder is None:
             ending = await self._exchange(sending)
@@ -186,58 +188,60 @@ class Submitter:
             ending = await self._exchange_or_record(sending, sending.recorder)
         self._book(sending, ending, reservation)
         try:
-            await see_through(sending.recorder.sent(_result(sending, ending)))
+            await run_to_completion(sending.recorder.sent(_result(sending, ending)))
         except Exception:
             self._disclose_ending(sending, ending)
             raise
         return ending
 
-    async def _exchange_or_record(self, sending: Sending, recorder: Recorder) -> Ending:
+    async def _exchange_or_record(self, sending: Attempt, recorder: Recorder) -> SubmissionResult:
         try:
             return await self._exchange(sending)
         except LumaError as error:
             # It did not come to sending, as where the session of the caller was closed.
             doubt = _unknown(sending.order, Unknown(str(error)), sending.sent_at)
-            await see_through(recorder.sent(doubt if sending.wire.sent else error))
+            await run_to_completion(recorder.sent(doubt if sending.wire.sent else error))
             raise
 
-    def _book(self, sending: Sending, ending: Ending, reservation: Reservation) -> None:
+    def _book(self, sending: Attempt, ending: SubmissionResult, reservation: Reservation) -> None:
         """Count what was spent, or may have been, whether or not the caller hears of it."""
         if isinstance(ending, (Rejected, NotSent)):
             return
         reservation.spend()
         route = sending.request.route
-        facts: telemetry.Attributes = {telemetry.ROUTE: route}
-        telemetry.measure("tokens", reservation.tokens, facts)
+        attributes: telemetry.Attributes = {telemetry.ROUTE: route}
+        telemetry.measure("tokens", reservation.tokens, attributes)
         if isinstance(ending, Accepted):
-            name = ending.generation.id
-            self.note_receipt(sending.order, name)
-            facts = {**facts, telemetry.GENERATION: name}
+            generation_id = ending.generation.id
+            self.note_receipt(sending.order, generation_id)
+            attributes = {**attributes, telemetry.GENERATION: generation_id}
             message = "%s was accepted as generation %s"
-            telemetry.log(logging.INFO, "order.accepted", facts, message, route, name)
+            telemetry.log(logging.INFO, "order.accepted", attributes, message, route, generation_id)
         else:
             self.unknown.append(unknown_receipt(sending.order, sending.sent_at))
-            telemetry.measure("orders.unknown", 1, facts)
+            telemetry.measure("orders.unknown", 1, attributes)
             message = "%s has an unknown outcome and may be paid"
-            telemetry.log(logging.WARNING, "order.unknown", facts, message, route)
+            telemetry.log(logging.WARNING, "order.unknown", attributes, message, route)
 
     def _disclose_ending(
-        self, sending: Sending, ending: Ending, cancellation: BaseException | None = None
+        self, sending: Attempt, ending: SubmissionResult, cancellation: BaseException | None = None
     ) -> None:
         match _result(sending, ending):
             case Generation() as generation:
-                self.disclose(Outcome(order=sending.order, generation=generation), cancellation)
+                self.report_unclaimed(
+                    Outcome(order=sending.order, generation=generation), cancellation
+                )
             case SubmissionUnknownError() as error:
-                self.disclose(Outcome(order=sending.order, error=error), cancellation)
+                self.report_unclaimed(Outcome(order=sending.order, error=error), cancellation)
 
-    async def _exchange(self, sending: Sending) -> Ending:
+    async def _exchange(self, sending: Attempt) -> SubmissionResult:
         self._budget.deposit()
         try:
-            return judge_answer(
+            return classify_response(
                 await self._http.exchange(sending.request, sending.key, sending.wire)
             )
         except RequestError as error:
-            return judge_failure(error)
+            return classify_failure(error)
         except ResponseFormatError as error:
             return Unknown(str(error), error.status)
         except asyncio.CancelledError:
@@ -245,17 +249,17 @@ class Submitter:
                 return Unknown("the program ended before the answer came")
             return _cancelled_in_time()
 
-    def disclose(self, outcome: Outcome, cancellation: BaseException | None = None) -> None:
+    def report_unclaimed(self, outcome: Outcome, cancellation: BaseException | None = None) -> None:
         """Tell of a payment whose caller is no longer there to take what it brought."""
         self.unclaimed.append(outcome)
-        facts = {}
+        attributes = {}
         if outcome.generation is not None:
             news = f"was accepted as generation {outcome.generation.id} and is paid"
-            facts = {telemetry.GENERATION: outcome.generation.id}
+            attributes = {telemetry.GENERATION: outcome.generation.id}
         else:
             news = "has an unknown outcome and may be paid"
         message = "The caller of a create or extend is gone; it %s"
-        telemetry.log(logging.WARNING, "order.unclaimed", facts, message, news)
+        telemetry.log(logging.WARNING, "order.unclaimed", attributes, message, news)
         if cancellation is not None:
             cancellation.add_note(
                 f"The create or extend had been sent; it {news}. LumaClient.unclaimed() holds it."
@@ -275,7 +279,7 @@ def unknown_receipt(order: Order, sent_at: datetime) -> Receipt:
     )
 
 
-def _result(sending: Sending, ending: Ending) -> Generation | LumaError:
+def _result(sending: Attempt, ending: SubmissionResult) -> Generation | LumaError:
     match ending:
         case Accepted(generation):
             return generation

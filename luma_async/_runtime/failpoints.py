@@ -6,7 +6,7 @@ armed: Callable[[str], None] | None = None
 """What a test process hangs in here; a program has nothing."""
 
 
-def crash_point(name: str) -> None:
+def failpoint(name: str) -> None:
     """Mark a place between two steps that matter."""
     if armed is not None:
         armed(name)

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def outlast(work: "asyncio.Future[Any]") -> asyncio.CancelledError | None:
+async def wait_shielded(work: "asyncio.Future[Any]") -> asyncio.CancelledError | None:
     """Wait for some work to its end, however often the caller is cancelled meanwhile.
 
     anyio's shield holds off a cancellation by anyio, though not one by asyncio, which has
@@ -42,17 +42,17 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 async def in_executor(executor: Executor | None, work: Callable[[], T]) -> T:
     """Do blocking work in a thread of a certain pool, likewise to its end."""
     future = asyncio.get_running_loop().run_in_executor(executor, work)
-    cancellation = await outlast(future)
+    cancellation = await wait_shielded(future)
     if cancellation is None:
         return future.result()
     future.exception()  # or asyncio would report that nobody looked at it
     raise cancellation
 
 
-async def see_through(work: Coroutine[Any, Any, T]) -> T:
+async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end; a cancellation of the caller is raised behind it."""
     task = asyncio.ensure_future(work)
-    cancellation = await outlast(task)
+    cancellation = await wait_shielded(task)
     if cancellation is None:
         return task.result()
     if not task.cancelled():

@@ -18,14 +18,14 @@ from types import MappingProxyType
 
 from attrs import define, field
 
-from luma_async._api.rate_limiter import Gate
-from luma_async._api.sansio.responses import States
+from luma_async._api.rate_limiter import RateLimiter
+from luma_async._api.sansio.responses import StatusResult
 from luma_async._api.sansio.retry import Meaning, meaning_of
 from luma_async._runtime import clock, telemetry
-from luma_async._tracking.sansio.poll_planner import Cadence
-from luma_async._tracking.sansio.poll_state import Question
-from luma_async._tracking.subscriptions import Tracks
-from luma_async._tracking.waiters import Listener, News
+from luma_async._tracking.sansio.poll_planner import PollPlanner
+from luma_async._tracking.sansio.poll_state import Poll
+from luma_async._tracking.subscriptions import Subscriptions
+from luma_async._tracking.waiters import Update, Waiter
 from luma_async.errors import (
     APIError,
     ClientStateError,
@@ -46,12 +46,12 @@ class Tracker:
         tracks: Who waits for what.
     """
 
-    _ask: Callable[[Sequence[str], Callable[[str], Generation | None]], Awaitable[States]]
-    _gate: Gate
+    _ask: Callable[[Sequence[str], Callable[[str], Generation | None]], Awaitable[StatusResult]]
+    _rate_limiter: RateLimiter
     _limits: Limits
     _policy: PollPolicy
-    cadence: Cadence = field(init=False)
-    tracks: Tracks = field(init=False)
+    planner: PollPlanner = field(init=False)
+    subscriptions: Subscriptions = field(init=False)
     _timer: asyncio.Handle | None = field(default=None, init=False)
     # Not every loop's handle can tell it.
     _timer_due: float = field(default=0.0, init=False)
@@ -60,34 +60,32 @@ class Tracker:
     _closed: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.cadence = Cadence(self._policy, self._limits.ids_per_request)
-        self.tracks = Tracks(self._policy, self.cadence)
+        self.planner = PollPlanner(self._policy, self._limits.ids_per_request)
+        self.subscriptions = Subscriptions(self._policy, self.planner)
 
-    def join(
-        self, listener: Listener, known: Mapping[str, Generation] = MappingProxyType({})
-    ) -> None:
+    def join(self, waiter: Waiter, known: Mapping[str, Generation] = MappingProxyType({})) -> None:
         """Let a listener hear of its pending ids until it leaves.
 
         Args:
-            listener: Whom to tell.
+            waiter: Whom to tell.
             known: What the caller knows of them already, by id.
         """
         if self._closed:
-            listener.fail(_closed())
+            waiter.fail(_closed())
         else:
-            self.tracks.join(listener, known, clock.now())
+            self.subscriptions.join(waiter, known, clock.now())
             self._arm()
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, waiter: Waiter) -> None:
         """Tell a listener no more; who has joined leaves, however it ends."""
-        self.tracks.leave(listener)
-        if not self.tracks:
+        self.subscriptions.leave(waiter)
+        if not self.subscriptions:
             self._disarm()
 
     async def close(self) -> None:
         """End all waits with `ClientStateError` and leave nothing behind."""
         self._closed = True
-        self.tracks.fail_all(_closed())
+        self.subscriptions.fail_all(_closed())
         self._disarm()
         for request in self._requests:
             request.cancel()
@@ -96,7 +94,7 @@ class Tracker:
 
     def _arm(self) -> None:
         """Set the timer for the next request, unless one is about to choose its ids anyway."""
-        due = self.cadence.next_request(clock.now())
+        due = self.planner.next_request(clock.now())
         busy = len(self._requests) >= self._limits.concurrent_requests
         if due is None or busy or self._closed or self._chooser is not None:
             return
@@ -135,90 +133,90 @@ class Tracker:
             )
             failure = LumaError(f"the tracker failed: {type(error).__name__}")
             failure.__cause__ = error
-            self.tracks.fail_all(failure)
+            self.subscriptions.fail_all(failure)
         self._arm()
 
     async def _request(self) -> None:
-        async with self._gate.turn(self._gate.free):
+        async with self._rate_limiter.slot(self._rate_limiter.free):
             # Chosen only now that the request can go out, so that all who came while it waited
             # for its turn are in it.
-            question = self.cadence.take(clock.now())
+            poll = self.planner.take(clock.now())
             self._chooser = None
             self._arm()
-            if question is None:
+            if poll is None:
                 return
-            many, waiting = len(question.names), len(self.tracks)
+            count, waiting = len(poll.ids), len(self.subscriptions)
             telemetry.log(
                 logging.DEBUG,
                 "poll.began",
-                {telemetry.IDS: many, telemetry.WAITING: waiting},
+                {telemetry.IDS: count, telemetry.WAITING: waiting},
                 "asks for %d of %d ids, %s",
-                many,
+                count,
                 waiting,
-                question.reason,
+                poll.reason,
             )
             try:
-                states = await self._ask(question.names, self.tracks.latest)
-                self._answered(question, states)
+                states = await self._ask(poll.ids, self.subscriptions.latest)
+                self._answered(poll, states)
             except LumaError as error:
-                self._failed(question, error)
+                self._failed(poll, error)
             except BaseException:
                 # Cancelled by somebody, or a mistake of ours: they are to be asked for again.
-                self.cadence.failed(question, clock.now(), Meaning.DOWN)
+                self.planner.failed(poll, clock.now(), Meaning.DOWN)
                 raise
 
-    def _answered(self, question: Question, states: States) -> None:
+    def _answered(self, poll: Poll, states: StatusResult) -> None:
         now = clock.now()
-        self.tracks.take_in(states, question.asked_at)
+        self.subscriptions.take_in(states, poll.asked_at)
         found = {generation.id for generation in states.generations}
-        many = len(question.names)
+        count = len(poll.ids)
         telemetry.log(
             logging.DEBUG,
             "poll.ended",
-            {telemetry.IDS: many, "luma_async.poll.answered": len(found)},
+            {telemetry.IDS: count, "luma_async.poll.answered": len(found)},
             "asked for %d ids, %d answered",
-            many,
+            count,
             len(found),
         )
-        absent = [name for name in question.names if name not in found]
+        absent = [generation_id for generation_id in poll.ids if generation_id not in found]
         if states.problems:
             # What could not be read may have been one of these.
             error = ResponseFormatError(states.problems)
-            facts = {telemetry.IDS: many, **telemetry.describe(error)}
-            telemetry.log(logging.WARNING, "poll.unreadable", facts, "%s", error)
-            self.tracks.looks_failed(absent, error, question.asked_at)
+            attributes = {telemetry.IDS: count, **telemetry.describe(error)}
+            telemetry.log(logging.WARNING, "poll.unreadable", attributes, "%s", error)
+            self.subscriptions.fail_snapshots(absent, error, poll.asked_at)
             found.update(absent)
-        self.cadence.answered(question, now, found)
+        self.planner.answered(poll, now, found)
         if not states.problems:
-            self.tracks.missed(absent, now, alone=many == 1)
+            self.subscriptions.missed(absent, now, alone=count == 1)
 
-    def _failed(self, question: Question, error: LumaError) -> None:
+    def _failed(self, poll: Poll, error: LumaError) -> None:
         now = clock.now()
         status = error.status if isinstance(error, APIError) else None
-        blamed = self.cadence.failed(
-            question,
+        blamed = self.planner.failed(
+            poll,
             now,
             meaning_of(error),
             failure=(type(error), status),
             retry_after=error.retry_after if isinstance(error, APIError) else None,
         )
-        if isinstance(error, NotFoundError) and len(question.names) == 1:
-            self.tracks.settle_looks(question.names[0], News(question.names[0]))
-        self.tracks.looks_failed(question.names, error, question.asked_at)
+        if isinstance(error, NotFoundError) and len(poll.ids) == 1:
+            self.subscriptions.finish_snapshots(poll.ids[0], Update(poll.ids[0]))
+        self.subscriptions.fail_snapshots(poll.ids, error, poll.asked_at)
         if blamed is not None:
-            self.tracks.refused(blamed, error, now)
+            self.subscriptions.refused(blamed, error, now)
         if isinstance(error, ClientStateError):
             # The caller's session is closed, and will not open again.
-            self.tracks.fail_all(error)
+            self.subscriptions.fail_all(error)
         # Not the error's own words, which may repeat the answer, and with it prompts and ids.
         kind = type(error).__name__ + (f" {status}" if status is not None else "")
-        many = len(question.names)
+        count = len(poll.ids)
         telemetry.log(
             logging.WARNING,
             "poll.failed",
-            {telemetry.IDS: many, **telemetry.describe(error)},
+            {telemetry.IDS: count, **telemetry.describe(error)},
             "asked for %d ids in vain: %s",
-            many,
+            count,
             kind,
         )
 

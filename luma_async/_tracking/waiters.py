@@ -26,7 +26,7 @@ def own(error: LumaError) -> LumaError:
 
 
 @frozen
-class News:
+class Update:
     """What a listener hears of one generation.
 
     Attributes:
@@ -41,7 +41,7 @@ class News:
 
 
 @define(eq=False)
-class Listener:
+class Waiter:
     """One call that waits for some generations to end.
 
     Attributes:
@@ -51,12 +51,12 @@ class Listener:
 
     pending: dict[str, None] = field(converter=_ordered)
     every_change: bool = False
-    _inbox: list[News] = field(factory=list, init=False)
+    _inbox: list[Update] = field(factory=list, init=False)
     _failure: LumaError | None = field(default=None, init=False)
     # A bare future, as thousands wait, and each of them takes what an event does.
     _wake: "asyncio.Future[None] | None" = field(default=None, init=False)
 
-    async def receive(self) -> News | None:
+    async def receive(self) -> Update | None:
         """Wait for the next news; None once there is none left to come.
 
         Raises:
@@ -72,32 +72,32 @@ class Listener:
                 self._wake = None
         return self.receive_nowait()
 
-    def receive_nowait(self) -> News | None:
+    def receive_nowait(self) -> Update | None:
         """Return news that is there already."""
         return self._inbox.pop(0) if self._inbox else None
 
-    def tell(self, news: News) -> None:
+    def tell(self, update: Update) -> None:
         """Pass on a change; the generation goes on."""
-        self._inbox.append(news)
-        self._rouse()
+        self._inbox.append(update)
+        self._wake_waiter()
 
-    def settle(self, news: News) -> None:
+    def finish(self, update: Update) -> None:
         """Pass on the last that there is to say of a generation."""
-        self.pending.pop(news.id, None)
-        self.tell(news)
+        self.pending.pop(update.id, None)
+        self.tell(update)
 
     def fail(self, error: LumaError) -> None:
         """End the wait as a whole, once the news that came before has been heard."""
         self._failure = own(error)
-        self._rouse()
+        self._wake_waiter()
 
-    def _rouse(self) -> None:
+    def _wake_waiter(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
 
 @define(eq=False)
-class Look(Listener):
+class SnapshotWaiter(Waiter):
     """One call that wants the next answer for some generations, whatever their state.
 
     Unlike a wait it does not outlast every failure: it ends like any other free request.

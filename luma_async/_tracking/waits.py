@@ -9,9 +9,9 @@ import anyio
 from luma_async._api.sansio.requests import id_of, unique_ids
 from luma_async._api.sansio.responses import unknown_id
 from luma_async._runtime import clock, telemetry
-from luma_async._tracking.sansio.progress import has_ended
+from luma_async._tracking.sansio.progress import has_video_or_failed
 from luma_async._tracking.tracker import Tracker
-from luma_async._tracking.waiters import Listener, News
+from luma_async._tracking.waiters import Update, Waiter
 from luma_async.errors import GenerationFailedError, LumaError, WaitErrorGroup, WaitTimeoutError
 from luma_async.models import Generation
 
@@ -28,21 +28,21 @@ class _Wait:
         self._tracker = tracker
         self._timeout = timeout
         self._finished: list[Generation] = []
-        self._listener = Listener(unique_ids(targets))
+        self._waiter = Waiter(unique_ids(targets))
         self._known = {one.id: one for one in targets if isinstance(one, Generation)}
         for one in self._known.values():
-            if has_ended(one):
-                self._listener.settle(News(one.id, one))
+            if has_video_or_failed(one):
+                self._waiter.finish(Update(one.id, one))
 
     def __enter__(self) -> Self:
         self._deadline = clock.now() + self._timeout
-        self._tracker.join(self._listener, self._known)
+        self._tracker.join(self._waiter, self._known)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._tracker.leave(self._listener)
+        self._tracker.leave(self._waiter)
 
-    async def next(self) -> News | None:
+    async def next(self) -> Update | None:
         """Return how the next of them ended; None when all have.
 
         Raises:
@@ -50,28 +50,28 @@ class _Wait:
         """
         # Thousands wait without a deadline, and a scope would cost each of them something.
         has_deadline = self._deadline < math.inf
-        news = await (self._receive_in_time() if has_deadline else self._listener.receive())
-        if news is not None and news.generation is not None:
-            self._finished.append(news.generation)
-        return news
+        update = await (self._receive_in_time() if has_deadline else self._waiter.receive())
+        if update is not None and update.generation is not None:
+            self._finished.append(update.generation)
+        return update
 
-    async def _receive_in_time(self) -> News | None:
+    async def _receive_in_time(self) -> Update | None:
         with anyio.CancelScope(deadline=self._deadline) as scope:
-            return await self._listener.receive()
-        if scope.cancelled_caught and (news := self._listener.receive_nowait()) is not None:
+            return await self._waiter.receive()
+        if scope.cancelled_caught and (update := self._waiter.receive_nowait()) is not None:
             # What arrived at the last instant counts.
-            return news
+            return update
         raise WaitTimeoutError(
-            timeout=self._timeout, pending=list(self._listener.pending), finished=self._finished
+            timeout=self._timeout, pending=list(self._waiter.pending), finished=self._finished
         )
 
 
-def _video_or_error(news: News) -> Generation | LumaError:
-    if news.error is not None or news.generation is None:
-        return news.error or unknown_id(news.id)
-    if news.generation.is_failed:
-        return GenerationFailedError(news.generation)
-    return news.generation
+def _video_or_error(update: Update) -> Generation | LumaError:
+    if update.error is not None or update.generation is None:
+        return update.error or unknown_id(update.id)
+    if update.generation.is_failed:
+        return GenerationFailedError(update.generation)
+    return update.generation
 
 
 async def wait_for_all(
@@ -80,14 +80,14 @@ async def wait_for_all(
     """Wait for generations to end; return for each id its video, or why there is none."""
     ended = {}
     with _Wait(tracker, targets, timeout) as wait:
-        while (news := await wait.next()) is not None:
-            ended[news.id] = _video_or_error(news)
+        while (update := await wait.next()) is not None:
+            ended[update.id] = _video_or_error(update)
     return ended
 
 
 async def wait_for_one(tracker: Tracker, target: Target, timeout: float) -> Generation:
     """Wait for a generation to be completed; anything else is raised."""
-    with telemetry.span("wait", _facts([target])) as span:
+    with telemetry.span("wait", _attributes([target])) as span:
         (result,) = (await wait_for_all(tracker, [target], timeout)).values()
         if isinstance(result, LumaError):
             raise result
@@ -99,7 +99,7 @@ async def wait_for_list(
     tracker: Tracker, targets: Sequence[Target], timeout: float
 ) -> list[Generation]:
     """Wait for generations to end; return them in the order asked, or raise what failed."""
-    with telemetry.span("wait", _facts(targets)):
+    with telemetry.span("wait", _attributes(targets)):
         ended = await wait_for_all(tracker, targets, timeout)
         results = [ended[id_of(target)] for target in targets]
         completed = [result for result in results if isinstance(result, Generation)]
@@ -118,36 +118,38 @@ async def as_completed(
 ) -> AsyncGenerator[Generation]:
     """Yield generations as they end; those that the service does not know are raised last."""
     errors: list[LumaError] = []
-    with telemetry.span("wait", _facts(targets)):
+    with telemetry.span("wait", _attributes(targets)):
         with _Wait(tracker, targets, timeout) as wait:
-            while (news := await wait.next()) is not None:
-                if news.generation is not None:
-                    yield news.generation
+            while (update := await wait.next()) is not None:
+                if update.generation is not None:
+                    yield update.generation
                 else:
-                    errors.append(news.error or unknown_id(news.id))
+                    errors.append(update.error or unknown_id(update.id))
         if errors:
             raise WaitErrorGroup(f"{len(errors)} generations are not known", errors)
 
 
 async def watch(tracker: Tracker, target: Target) -> AsyncGenerator[Generation]:
     """Yield a generation at every change of its state, the last one finished."""
-    if isinstance(target, Generation) and has_ended(target):
+    if isinstance(target, Generation) and has_video_or_failed(target):
         yield target
         return
     known = {target.id: target} if isinstance(target, Generation) else {}
-    listener = Listener([id_of(target)], every_change=True)
-    with telemetry.span("wait", _facts([target])) as span:
-        tracker.join(listener, known)
+    waiter = Waiter([id_of(target)], every_change=True)
+    with telemetry.span("wait", _attributes([target])) as span:
+        tracker.join(waiter, known)
         try:
-            while (news := await listener.receive()) is not None:
-                if news.error is not None or news.generation is None:
-                    raise news.error or unknown_id(news.id)
-                span.set(telemetry.STATE, telemetry.state_of(news.generation))
-                yield news.generation
+            while (update := await waiter.receive()) is not None:
+                if update.error is not None or update.generation is None:
+                    raise update.error or unknown_id(update.id)
+                span.set(telemetry.STATE, telemetry.state_of(update.generation))
+                yield update.generation
         finally:
-            tracker.leave(listener)
+            tracker.leave(waiter)
 
 
-def _facts(targets: Sequence[Target]) -> telemetry.Attributes:
-    facts = {telemetry.IDS: len(targets)}
-    return {**facts, telemetry.GENERATION: id_of(targets[0])} if len(targets) == 1 else facts
+def _attributes(targets: Sequence[Target]) -> telemetry.Attributes:
+    attributes = {telemetry.IDS: len(targets)}
+    return (
+        {**attributes, telemetry.GENERATION: id_of(targets[0])} if len(targets) == 1 else attributes
+    )

@@ -11,7 +11,7 @@ from luma_async.models import GenerationSummary
 
 
 @define(eq=False)
-class Lookout:
+class AccountList:
     """Lists the account's generations; a list that began after a call is good for that call."""
 
     _luma: LumaClient

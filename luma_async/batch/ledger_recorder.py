@@ -8,10 +8,10 @@ import anyio
 from attrs import define
 
 from luma_async._runtime import telemetry
-from luma_async._runtime.failpoints import crash_point
+from luma_async._runtime.failpoints import failpoint
 from luma_async.batch.ledger.interface import Ledger
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import Book, Record
+from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
 from luma_async.batch.options import BatchOptions
 from luma_async.errors import (
     APIError,
@@ -29,7 +29,7 @@ _TRIES = 3
 _PAUSE_SECONDS = 0.5
 _TOO_EARLY = 425
 
-EVERYBODYS = (AuthenticationError, OutOfCreditsError, PermissionDeniedError, RateLimitError)
+ACCOUNT_ERRORS = (AuthenticationError, OutOfCreditsError, PermissionDeniedError, RateLimitError)
 """What the service says of the account, and would say to any other order as well."""
 
 
@@ -51,7 +51,7 @@ class LedgerRecorder:
         options, name = self._options, self.record.order_id
         await self._note(
             "submitting",
-            lambda book: rules.intend(
+            lambda book: rules.mark_submitting(
                 book, name, at=_now(), price=options.price, budget=options.budget.tokens
             ),
         )
@@ -63,17 +63,17 @@ class LedgerRecorder:
             LedgerError: It could not be noted. The id of what was paid is in the message and the
                 log; the order stays as one that may have been paid.
         """
-        crash_point("answer: before it is noted")
+        failpoint("answer: before it is noted")
         name, price, at = self.record.order_id, self._options.price, _now()
         if isinstance(result, Generation):
             await self._keep(result, at)
         elif isinstance(result, SubmissionUnknownError):
             await self._note(
-                "unknown", lambda book: rules.give_up(book, name, reason=result.reason, at=at)
+                "unknown", lambda book: rules.mark_unknown(book, name, reason=result.reason, at=at)
             )
         else:
             refuses = _refuses_the_order(result)
-            rule = rules.reject if refuses else rules.withdraw
+            rule = rules.reject if refuses else rules.mark_planned
             reason = str(result)
             await self._note(
                 "rejected" if refuses else "withdrawn",
@@ -110,13 +110,13 @@ class LedgerRecorder:
             else:
                 return
 
-    async def _note(self, name: str, rule: Callable[[Book], Record]) -> None:
+    async def _note(self, name: str, rule: Callable[[LedgerTransaction], Record]) -> None:
         self.record = await self._ledger.transact(rule, name=name)
         self._changed(self.record)
 
 
 def _refuses_the_order(error: LumaError) -> bool:
-    if isinstance(error, EVERYBODYS):
+    if isinstance(error, ACCOUNT_ERRORS):
         return False
     return isinstance(error, APIError) and error.status != _TOO_EARLY
 

@@ -9,14 +9,14 @@ import anyio
 from attrs import define, field, frozen
 
 from luma_async._downloads.mp4 import inspect_video
-from luma_async._runtime.failpoints import crash_point
+from luma_async._runtime.failpoints import failpoint
 from luma_async._runtime.sansio.escaping import printable
 from luma_async._runtime.shield import in_thread
-from luma_async.batch.account_list import Lookout
+from luma_async.batch.account_list import AccountList
 from luma_async.batch.ledger.interface import Ledger
 from luma_async.batch.ledger.sansio import transitions as rules
 from luma_async.batch.ledger.sansio.record import Record
-from luma_async.batch.ledger.sansio.settlement import after_look, settle
+from luma_async.batch.ledger.sansio.settlement import after_look, resolve_unknown
 from luma_async.batch.ledger.sansio.transitions import Step
 from luma_async.batch.ledger_recorder import LedgerRecorder
 from luma_async.batch.options import BatchOptions
@@ -53,7 +53,7 @@ async def run_unit(
     *,
     folder: Path,
     options: BatchOptions | None = None,
-    lookout: Lookout | None = None,
+    account_list: AccountList | None = None,
     changed: Callable[[Record], None] = lambda record: None,
 ) -> BatchOutcome:
     """Bring one order as far as it gets: pay for it, wait, and download its video.
@@ -67,7 +67,7 @@ async def run_unit(
         luma: An open client.
         folder: The folder of the batch, with ``videos`` in it.
         options: What to do when it is in doubt, and how much may be spent.
-        lookout: Shared by units so that they look at the account's list together.
+        account_list: Shared by units so that they look at the account's list together.
         changed: Called with the record after each change; it must not raise.
 
     Raises:
@@ -80,7 +80,7 @@ async def run_unit(
         luma,
         folder,
         options or BatchOptions(),
-        lookout or Lookout(luma),
+        account_list or AccountList(luma),
         changed,
     )
     return await unit.run()
@@ -93,26 +93,26 @@ class _Unit:
     _luma: LumaClient
     _folder: Path
     _options: BatchOptions
-    _lookout: Lookout
+    _account_list: AccountList
     _changed: Callable[[Record], None]
     _generation: Generation | None = field(default=None, init=False)
 
     async def run(self) -> BatchOutcome:
         """Take one step after the other until none is left."""
         record = await self._ledger.transact(
-            lambda book: rules.require(book, self._order_id), name="look"
+            lambda book: rules.get_record(book, self._order_id), name="look"
         )
         try:
             while (step := rules.next_step(record, self._options.on_unknown)) is not None:
                 record = await _STEPS[step](self, record)
-        except _StuckError as stuck:
+        except OrderHeld as stuck:
             return BatchOutcome(stuck.record, stuck.error)
         return BatchOutcome(record, _error_of(record))
 
     async def submit(self, record: Record) -> Record:
         """Pay for it."""
         recorder = LedgerRecorder(record, self._ledger, self._options, self._changed)
-        crash_point("submit: before")
+        failpoint("submit: before")
         try:
             self._generation = await self._luma.submit(record.order, recorder=recorder)
         except LumaError as error:
@@ -121,13 +121,13 @@ class _Unit:
                 return recorder.record
             if state not in ("rejected", "unknown"):
                 raise
-            raise _StuckError(recorder.record, error) from None
-        crash_point("submit: after")
+            raise OrderHeld(recorder.record, error) from None
+        failpoint("submit: after")
         return recorder.record
 
-    async def give_up(self, record: Record) -> Record:
+    async def mark_unknown(self, record: Record) -> Record:
         """Note that whoever sent it died before the answer came."""
-        return await self._note("lost", rules.give_up, reason=LOST, at=_now())
+        return await self._note("lost", rules.mark_unknown, reason=LOST, at=_now())
 
     async def wait(self, record: Record) -> Record:
         """Wait for the service to make it."""
@@ -138,15 +138,15 @@ class _Unit:
         except ClientStateError:
             raise
         except GenerationFailedError as error:
-            crash_point("wait: failed")
+            failpoint("wait: failed")
             if error.generation.is_completed:
                 raise await self._stuck(error) from None
             reason = printable(error.generation.failure_reason or "no reason given")
             failed = await self._note("failed", rules.fail, reason=reason, at=_now())
-            raise _StuckError(failed, error) from None
+            raise OrderHeld(failed, error) from None
         except LumaError as error:
             raise await self._stuck(error) from None
-        crash_point("wait: completed")
+        failpoint("wait: completed")
         return await self._note("completed", rules.complete, at=_now())
 
     async def download(self, record: Record) -> Record:
@@ -159,7 +159,7 @@ class _Unit:
             video = await in_thread(inspect_video, path)
             if video is None:
                 await self._luma.download(self._target(record), path, overwrite=True)
-                crash_point("download: stored")
+                failpoint("download: stored")
                 video = await in_thread(inspect_video, path)
             if video is None:
                 raise DownloadError(f"{path} was there, and is no whole video any more")
@@ -169,28 +169,29 @@ class _Unit:
             raise await self._stuck(error) from None
         except OSError as error:
             raise await self._stuck(DownloadError(f"cannot read {path}: {error}")) from None
-        crash_point("download: measured")
+        failpoint("download: measured")
         return await self._note(
             "done", rules.finish, size=video.size, sha256=video.sha256, at=_now()
         )
 
-    async def settle(self, record: Record) -> Record:
+    async def resolve_unknown(self, record: Record) -> Record:
         """Find out what became of it, or pay again where that is asked for and safe."""
         proofs = []
-        for pause in (self._options.settle_left(record, _now()), self._options.look_interval):
+        for pause in (self._options.list_delay_left(record, _now()), self._options.look_interval):
             await anyio.sleep(pause)
-            crash_point("settle: before list")
+            failpoint("resolve: before list")
             try:
-                listed = await self._lookout.look()
+                listed = await self._account_list.look()
             except ClientStateError:
                 raise
             except LumaError as error:
                 why = after_look(record, str(error))
-                held = await self._note("stuck", rules.explain, reason=why)
-                raise _StuckError(held, error) from None
-            crash_point("settle: after list")
+                held = await self._note("stuck", rules.set_reason, reason=why)
+                raise OrderHeld(held, error) from None
+            failpoint("resolve: after list")
             record, is_absent = await self._ledger.transact(
-                partial(settle, order_id=self._order_id, listed=listed, at=_now()), name="settled"
+                partial(resolve_unknown, order_id=self._order_id, listed=listed, at=_now()),
+                name="resolved",
             )
             self._changed(record)
             if record.state != "unknown":
@@ -200,8 +201,8 @@ class _Unit:
         if all(proofs) and self._options.on_unknown == "resubmit":
             # It is for the caller to say when it is sent again.
             reason, price = "it was not accepted", self._options.price
-            record = await self._note("resubmit", rules.withdraw, reason=reason, price=price)
-        raise _StuckError(record, doubt)
+            record = await self._note("resubmit", rules.mark_planned, reason=reason, price=price)
+        raise OrderHeld(record, doubt)
 
     def _target(self, record: Record) -> Generation | str:
         """Return what is known of the generation; the service may have given out another's id."""
@@ -210,20 +211,20 @@ class _Unit:
             return known
         return record.generation_id or ""
 
-    async def _stuck(self, error: LumaError) -> "_StuckError":
+    async def _stuck(self, error: LumaError) -> "OrderHeld":
         """Note why it is still where it is."""
-        record = await self._note("stuck", rules.explain, reason=str(error))
-        return _StuckError(record, error)
+        record = await self._note("stuck", rules.set_reason, reason=str(error))
+        return OrderHeld(record, error)
 
-    async def _note(self, name: str, rule: Callable[..., Record], **facts: object) -> Record:
+    async def _note(self, name: str, rule: Callable[..., Record], **attributes: object) -> Record:
         record = await self._ledger.transact(
-            lambda book: rule(book, self._order_id, **facts), name=name
+            lambda book: rule(book, self._order_id, **attributes), name=name
         )
         self._changed(record)
         return record
 
 
-class _StuckError(Exception):
+class OrderHeld(Exception):  # noqa: N818 - it is control flow, not a mistake
     """An order got as far as it does in this run."""
 
     def __init__(self, record: Record, error: LumaError) -> None:
@@ -234,10 +235,10 @@ class _StuckError(Exception):
 
 _STEPS: Mapping[Step, Callable[[_Unit, Record], Awaitable[Record]]] = {
     "submit": _Unit.submit,
-    "give up": _Unit.give_up,
+    "give up": _Unit.mark_unknown,
     "wait": _Unit.wait,
     "download": _Unit.download,
-    "settle": _Unit.settle,
+    "resolve": _Unit.resolve_unknown,
 }
 
 

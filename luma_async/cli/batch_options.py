@@ -27,16 +27,16 @@ class Choices:
             reconcile it with the list of the account, or resubmit it if the list lacks it.
         max_in_flight: How many videos are made at once.
         timeout: The seconds to wait for one video.
-        settle: The seconds after which the list of the account is expected to show an order.
-        rebind: Go on with another key of the same account.
+        list_delay: The seconds after which the list of the account is expected to show an order.
+        accept_new_key: Go on with another key of the same account.
     """
 
     budget: TokenAmount | None = None
     on_unknown: OnUnknown = "hold"
     max_in_flight: int = 50
     timeout: float = 3600.0
-    settle: float = 60.0
-    rebind: bool = False
+    list_delay: float = 60.0
+    accept_new_key: bool = False
 
     def open(self, folder: Path, luma: LumaClient, board: Board | None = None) -> Batch:
         """Name the batch."""
@@ -47,8 +47,8 @@ class Choices:
             max_in_flight=self.max_in_flight,
             budget=Budget(tokens=self.budget),
             timeout=self.timeout,
-            settle=self.settle,
-            rebind=self.rebind,
+            list_delay=self.list_delay,
+            accept_new_key=self.accept_new_key,
             on_change=None if board is None else board.note,
         )
 
@@ -59,7 +59,7 @@ class Choices:
             "--on-unknown": self.on_unknown,
             "--max-in-flight": self.max_in_flight,
             "--timeout": self.timeout,
-            "--settle": self.settle,
+            "--list-delay": self.list_delay,
         }
         usual = Choices()
         return [

@@ -27,11 +27,11 @@ class _FailedPolls(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the first one of each kind."""
-        facts = vars(record)
-        if facts.get("event.name") != "luma_async.poll.failed":
+        attributes = vars(record)
+        if attributes.get("event.name") != "luma_async.poll.failed":
             return
-        kind = facts["error.type"].rpartition(".")[2]
-        status = facts.get("http.response.status_code")
+        kind = attributes["error.type"].rpartition(".")[2]
+        status = attributes.get("http.response.status_code")
         if (kind, status) not in self._told:
             self._told.add((kind, status))
             told = kind if status is None else f"{kind}, HTTP {status}"

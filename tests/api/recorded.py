@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from luma_async._api.sansio.responses import Answer
+from luma_async._api.sansio.responses import Response
 
 _FOLDER = Path(__file__).parent.parent / "samples" / "recorded"
 
@@ -12,9 +12,9 @@ def recorded(name: str) -> bytes:
     return (_FOLDER / f"{name}.json").read_bytes()
 
 
-def answer(body: bytes | str, *, status: int = 200, **headers: str) -> Answer:
+def answer(body: bytes | str, *, status: int = 200, **headers: str) -> Response:
     """Make an answer; an underscore in the name of a header stands for a hyphen."""
-    return Answer(
+    return Response(
         status=status,
         headers={name.replace("_", "-"): value for name, value in headers.items()},
         body=body.encode() if isinstance(body, str) else body,

@@ -107,8 +107,8 @@ def test_any_text_is_a_key_of_visible_ascii_or_is_refused(text: str) -> None:
 def test_the_key_is_hidden_in_what_others_say() -> None:
     """A service that repeats the key in an error does not get it into our messages."""
     secret = Secret(KEY)
-    assert "[key] and [key]" == secret.scrub(f"{KEY} and {KEY}")
-    assert b'{"message": "no such key: [key]"}' == secret.scrub_bytes(
+    assert "[key] and [key]" == secret.redact(f"{KEY} and {KEY}")
+    assert b'{"message": "no such key: [key]"}' == secret.redact_bytes(
         b'{"message": "no such key: ' + KEY.encode() + b'"}'
     )
 
@@ -135,5 +135,5 @@ def test_the_environment_of_the_program_is_the_default(monkeypatch: pytest.Monke
 
 def test_a_word_too_short_to_be_a_secret_is_left_in_answers() -> None:
     """With an emulator any key will do; one named `id` must not tear an answer apart."""
-    assert '{"id": "x"}' == Secret("id").scrub('{"id": "x"}')
-    assert b'{"id": "x"}' == Secret("id").scrub_bytes(b'{"id": "x"}')
+    assert '{"id": "x"}' == Secret("id").redact('{"id": "x"}')
+    assert b'{"id": "x"}' == Secret("id").redact_bytes(b'{"id": "x"}')

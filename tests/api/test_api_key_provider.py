@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from luma_async import ConfigurationError, ConnectError, SubmissionUnknownError, Timeouts
-from luma_async._api.api_key_provider import Keyring
+from luma_async._api.api_key_provider import ApiKeyProvider
 from luma_async.emulator import Emulator
 from tests.support.clients import KEY, posts, quick_client
 
@@ -18,7 +18,7 @@ async def test_a_key_may_be_text_or_come_from_a_function_of_either_kind() -> Non
         return KEY
 
     for source in (KEY, lambda: KEY, later):
-        assert KEY == (await Keyring(source, 1.0).key()).reveal()
+        assert KEY == (await ApiKeyProvider(source, 1.0).key()).reveal()
 
 
 async def test_a_function_is_asked_for_each_request() -> None:
@@ -57,7 +57,7 @@ async def test_a_function_that_fails_is_named_as_the_cause() -> None:
         raise OSError("the vault is sealed")
 
     with pytest.raises(ConfigurationError, match="OSError") as failed:
-        await Keyring(fail, 1.0).key()
+        await ApiKeyProvider(fail, 1.0).key()
     assert isinstance(failed.value.__cause__, OSError)
 
 

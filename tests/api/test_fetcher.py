@@ -150,7 +150,7 @@ async def test_a_clear_no_is_not_asked_again(
 
 
 @pytest.mark.parametrize(
-    ("headers", "least", "most"),
+    ("headers", "minimum", "most"),
     [
         ({"Retry-After": "30"}, 30.0, 33.1),
         ({"Retry-After": " 30 "}, 30.0, 33.1),
@@ -176,13 +176,13 @@ async def test_a_clear_no_is_not_asked_again(
     ],
 )
 async def test_retry_after_is_kept_in_all_its_forms(
-    luma: LumaClient, emulator: Emulator, headers: dict[str, str], least: float, most: float
+    luma: LumaClient, emulator: Emulator, headers: dict[str, str], minimum: float, most: float
 ) -> None:
     """The client comes back when it was told to, a little later and never sooner."""
     emulator.inject(Fault(status=429, headers=headers))
     await luma.list()
     first, second = emulator.requests
-    assert least <= second.at - first.at <= most
+    assert minimum <= second.at - first.at <= most
 
 
 async def test_h32_a_service_that_stays_busy_is_given_up(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from luma_async._api.sansio import responses
-from luma_async._api.sansio.responses import Answer
+from luma_async._api.sansio.responses import Response
 from luma_async.errors import (
     APIError,
     AuthenticationError,
@@ -28,12 +28,12 @@ from tests.api.recorded import answer, recorded
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
-READERS: list[Callable[[Answer], object]] = [
+READERS: list[Callable[[Response], object]] = [
     responses.read_states,
-    responses.read_receipt,
+    responses.read_created,
     responses.read_summaries,
     responses.read_upload,
-    lambda given_answer: responses.find_state(given_answer, "a"),
+    lambda given_answer: responses.read_generation(given_answer, "a"),
     responses.refusal,
 ]
 
@@ -121,7 +121,7 @@ BODIES = (
 )
 
 
-def what_comes_of(read: Callable[[Answer], object], sent: Answer) -> str:
+def what_comes_of(read: Callable[[Response], object], sent: Response) -> str:
     """Show the value or the error of ours; any other error passes through."""
     try:
         return repr(read(sent))
@@ -133,17 +133,17 @@ def what_comes_of(read: Callable[[Answer], object], sent: Answer) -> str:
 @given(st.sampled_from(READERS), BODIES, st.integers(100, 999), HEADERS)
 @example(responses.refusal, b"", 302, {"location": "\udc80"})
 def test_any_answer_is_a_value_or_an_error_of_ours(
-    read: Callable[[Answer], object], body: bytes, status: int, headers: dict[str, str]
+    read: Callable[[Response], object], body: bytes, status: int, headers: dict[str, str]
 ) -> None:
     """Whatever the service, or what stands before it, sends: no other error comes through."""
-    sent = Answer(status=status, headers=headers, body=body, path="/p")
+    sent = Response(status=status, headers=headers, body=body, path="/p")
     assert what_comes_of(read, sent).isprintable()
 
 
 @settings(deadline=None)
 @given(st.sampled_from(READERS), BODIES)
 def test_any_good_answer_is_a_value_or_an_error_of_ours(
-    read: Callable[[Answer], object], body: bytes
+    read: Callable[[Response], object], body: bytes
 ) -> None:
     """A status of 200 promises nothing of the body."""
     assert what_comes_of(read, answer(body)).isprintable()
@@ -154,9 +154,9 @@ def test_a_recorded_generation_is_read_from_a_list_and_alone() -> None:
     alone = recorded("generation_completed")
     listed = b"[" + alone + b"]"
     assert responses.read_states(answer(listed)) == responses.read_states(answer(alone))
-    assert responses.read_receipt(answer(listed)) == responses.read_receipt(answer(alone))
+    assert responses.read_created(answer(listed)) == responses.read_created(answer(alone))
     assert (
-        responses.read_receipt(answer(alone, status=201))
+        responses.read_created(answer(alone, status=201))
         == responses.read_states(answer(alone)).generations[0]
     )
 
@@ -210,7 +210,7 @@ def test_an_empty_list_is_a_list() -> None:
     ],
 )
 @pytest.mark.parametrize("read", [responses.read_states, responses.read_summaries])
-def test_what_is_no_list_is_no_answer(body: str, read: Callable[[Answer], object]) -> None:
+def test_what_is_no_list_is_no_answer(body: str, read: Callable[[Response], object]) -> None:
     """A wrapping that is not known is not guessed at."""
     with pytest.raises(ResponseFormatError, match=r" at \$") as caught:
         read(answer(body))
@@ -218,9 +218,9 @@ def test_what_is_no_list_is_no_answer(body: str, read: Callable[[Answer], object
 
 
 @pytest.mark.parametrize("body", ["[]", '[{"id": "a"}, {"id": "b"}]', "null", "7", '["a"]'])
-@pytest.mark.parametrize("read", [responses.read_receipt, responses.read_upload])
+@pytest.mark.parametrize("read", [responses.read_created, responses.read_upload])
 def test_one_object_is_expected_where_one_thing_was_asked_for(
-    body: str, read: Callable[[Answer], object]
+    body: str, read: Callable[[Response], object]
 ) -> None:
     """H42: nothing and two are both not one."""
     with pytest.raises(ResponseFormatError, match="expected one object at") as caught:
@@ -353,7 +353,7 @@ def test_what_is_known_changes_no_answer(body: bytes) -> None:
     sent = answer(body)
     known: dict[str, Generation] = {}
 
-    def read_and_know(given_answer: Answer) -> object:
+    def read_and_know(given_answer: Response) -> object:
         states = responses.read_states(given_answer)
         known.update({generation.id: generation for generation in states.generations})
         return states
@@ -378,7 +378,7 @@ def test_an_answer_is_dated_by_the_service_where_it_says(
 ) -> None:
     """Ages are told by its clock; by ours where it has none."""
     headers = {} if header is None else {"date": header}
-    sent = Answer(status=200, headers=headers, body=b"[]", path="/p", received_at=NOW)
+    sent = Response(status=200, headers=headers, body=b"[]", path="/p", received_at=NOW)
     assert date == responses.read_states(sent).date
 
 
@@ -390,20 +390,20 @@ def test_an_answer_that_nobody_has_dated_has_no_date() -> None:
 def test_one_is_found_among_many() -> None:
     """S02, S03: it is matched by its id, whatever else is in the answer."""
     body = '[7, {"id": "x", "state": "queued"}, {"id": "a", "state": "dreaming"}]'
-    assert Generation(id="a", state="dreaming") == responses.find_state(answer(body), "a")
+    assert Generation(id="a", state="dreaming") == responses.read_generation(answer(body), "a")
 
 
 def test_one_that_is_not_in_the_answer_is_unknown() -> None:
     """S01: an empty list says that the service does not know it."""
     with pytest.raises(NotFoundError, match="does not know generation a") as caught:
-        responses.find_state(answer('[{"id": "x", "state": "queued"}]'), "a")
+        responses.read_generation(answer('[{"id": "x", "state": "queued"}]'), "a")
     assert 404 == caught.value.status
 
 
 def test_one_that_may_be_among_what_cannot_be_read_is_not_called_unknown() -> None:
     """The broken entry may be the very one."""
     with pytest.raises(ResponseFormatError, match=r"missing at \$\[0\]\.id"):
-        responses.find_state(answer('[{"state": "queued"}]'), "a")
+        responses.read_generation(answer('[{"state": "queued"}]'), "a")
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_one_that_may_be_among_what_cannot_be_read_is_not_called_unknown() -> No
 )
 def test_the_id_is_all_that_a_receipt_has_to_hold(body: str, state: str) -> None:
     """An order that was paid is never lost to a cosmetic field; `raw` is what was sent."""
-    receipt = responses.read_receipt(answer(body, status=201))
+    receipt = responses.read_created(answer(body, status=201))
     assert Generation(id="a", state=state) == receipt
     sent = json.loads(body)
     assert (sent[0] if isinstance(sent, list) else sent) == receipt.raw
@@ -540,7 +540,7 @@ def test_a_redirect_is_named_and_not_followed(location: str) -> None:
 def test_h41_an_error_sent_with_200_is_that_error(body: str) -> None:
     """A relay that always says 200 does not hide what the service said."""
     with pytest.raises(RateLimitError):
-        responses.read_receipt(answer(body))
+        responses.read_created(answer(body))
 
 
 @pytest.mark.parametrize(
@@ -552,14 +552,14 @@ def test_h41_an_error_sent_with_200_is_that_error(body: str) -> None:
 )
 def test_h41_an_answer_with_an_id_is_no_error(body: str) -> None:
     """An id that was paid for is worth more than a number beside it."""
-    assert "a" == responses.read_receipt(answer(body)).id
+    assert "a" == responses.read_created(answer(body)).id
 
 
 @pytest.mark.parametrize("code", ["201", "null", '"x"', "[]", "1e999", "700", '"\\ud800"'])
 def test_h41_a_status_within_that_is_no_error_is_none(code: str) -> None:
     """Only a status of 400 to 599 makes an error of an answer."""
     with pytest.raises(ResponseFormatError):
-        responses.read_receipt(answer(f'{{"statusCode": {code}}}'))
+        responses.read_created(answer(f'{{"statusCode": {code}}}'))
 
 
 @pytest.mark.parametrize(
@@ -629,7 +629,7 @@ def test_a_date_is_measured_from_our_clock_where_there_is_no_better() -> None:
     """Without a Date, the time of receipt counts; without either, a date says nothing."""
     later = format_datetime(NOW + timedelta(hours=1))
     headers = {"retry-after": later}
-    limited = Answer(status=429, headers=headers, body=b"", path="/", received_at=NOW)
+    limited = Response(status=429, headers=headers, body=b"", path="/", received_at=NOW)
     assert 3_600 == responses.refusal(limited).retry_after
     assert responses.retry_after(headers, now=None) is None
 

@@ -149,7 +149,7 @@ async def test_v5_one_order_is_cancelled(
 ) -> None:
     """From the plan to the file, at any suspension: its bill is its own or it is in doubt."""
     (tmp_path / "videos").mkdir()
-    options = BatchOptions(on_unknown="reconcile", settle_seconds=5.0)
+    options = BatchOptions(on_unknown="reconcile", list_delay=5.0)
     async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
         await ledger.open(lambda _: "an account")
         for suspension in itertools.count(1):
@@ -170,7 +170,7 @@ async def test_v5_one_order_is_cancelled(
             assert "submitting" not in states(records)
             with suppress(LumaError):
                 await run_unit(name, ledger, luma, folder=tmp_path)
-            record = await ledger.transact(partial(rules.require, order_id=name), name="read")
+            record = await ledger.transact(partial(rules.get_record, order_id=name), name="read")
             assert record.state in (["unknown"] if service == "failing" else []) + ["done"]
             if not cancelled:
                 break

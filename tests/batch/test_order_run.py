@@ -22,9 +22,9 @@ from luma_async import (
     SubmissionUnknownError,
 )
 from luma_async.batch import BatchOptions, Ledger, NewOrder, Record, run_unit
-from luma_async.batch.account_list import Lookout
+from luma_async.batch.account_list import AccountList
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import Book
+from luma_async.batch.ledger.sansio.record import LedgerTransaction
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.emulator import Emulator, Fault
 from luma_async.models import Order
@@ -55,7 +55,7 @@ class Deaf:
         self._name = name
         self._after = after
 
-    async def transact(self, work: Callable[[Book], T], *, name: str) -> T:
+    async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
         """Do some work, or die."""
         if name == self._name:
             if self._after:
@@ -66,7 +66,7 @@ class Deaf:
 
 async def look(ledger: Ledger) -> Record:
     """Read the one record."""
-    return await ledger.transact(lambda book: rules.require(book, "fox"), name="look")
+    return await ledger.transact(lambda book: rules.get_record(book, "fox"), name="look")
 
 
 STEPS = ["submitting", "submitted", "completed", "downloading", "done"]
@@ -158,7 +158,7 @@ async def test_it_is_absent_and_to_be_sent_anew(
     run = await ledger.transact(rules.begin_run, name="run")
     await ledger.transact(lambda book: rules.set_baseline(book, run, []), name="baseline")
     emulator.inject(Fault(route="create", drop="before"))
-    options = BatchOptions(on_unknown="resubmit", settle_seconds=0.0)
+    options = BatchOptions(on_unknown="resubmit", list_delay=0.0)
 
     async def order_another() -> None:
         """Let the list show an order that was accepted later."""
@@ -184,18 +184,18 @@ async def test_a_closed_client_is_told_at_every_step(
     emulator: Emulator, ledger: SqliteLedger, tmp_path: Path
 ) -> None:
     """It is a mistake of the caller, and the order stays where it is."""
-    options = BatchOptions(on_unknown="reconcile", settle_seconds=0.0)
+    options = BatchOptions(on_unknown="reconcile", list_delay=0.0)
     go = partial(run_unit, "fox", ledger, folder=tmp_path, options=options)
     async with studio(emulator) as closed:
         pass
     at = datetime.now(UTC)
-    ways: list[tuple[str, Callable[[Book], object]]] = [
+    ways: list[tuple[str, Callable[[LedgerTransaction], object]]] = [
         ("planned", lambda book: None),
         (
             "unknown",
             lambda book: (
-                rules.intend(book, "fox", at=at, price=1, budget=None),
-                rules.give_up(book, "fox", reason="lost", at=at),
+                rules.mark_submitting(book, "fox", at=at, price=1, budget=None),
+                rules.mark_unknown(book, "fox", reason="lost", at=at),
             ),
         ),
         ("submitted", lambda book: rules.adopt(book, "fox", "parent", at=at)),
@@ -254,15 +254,15 @@ async def test_those_who_look_at_the_same_time_share_one_list(
     luma: LumaClient, emulator: Emulator
 ) -> None:
     """Fifty orders in doubt make one request or two, and each list began after it was asked for."""
-    lookout = Lookout(luma)
+    account_list = AccountList(luma)
     emulator.inject(Fault(route="list", times=None, delay=5.0))
     async with anyio.create_task_group() as group:
         for _ in range(50):
-            group.start_soon(lookout.look)
+            group.start_soon(account_list.look)
         await anyio.sleep(1.0)
         emulator.place("late", "A fox")
         for _ in range(50):
-            group.start_soon(lookout.look)
+            group.start_soon(account_list.look)
     assert 2 == requests(emulator).count("list")
-    assert ["late"] == [one.id for one in await lookout.look()]
+    assert ["late"] == [one.id for one in await account_list.look()]
     assert 3 == requests(emulator).count("list")

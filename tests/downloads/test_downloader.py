@@ -21,7 +21,7 @@ from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from luma_async import Generation, Limits, LumaClient, RetryPolicy, Timeouts, Video
-from luma_async._api.rate_limiter import Gate
+from luma_async._api.rate_limiter import RateLimiter
 from luma_async._downloads.cdn import Cdn
 from luma_async._downloads.downloader import Downloader
 from luma_async._downloads.part_file import PartialFile
@@ -423,7 +423,7 @@ async def test_a_body_without_end_is_left(
     cdn.open()
     stack.push_async_callback(cdn.close)
     downloader = Downloader(
-        cdn, Gate(Limits()), QUICK, 5.0, lambda _: asyncio.Future(), max_bytes=3_000_000
+        cdn, RateLimiter(Limits()), QUICK, 5.0, lambda _: asyncio.Future(), max_bytes=3_000_000
     )
 
     with pytest.raises(DownloadError, match="more than it announced"):
@@ -530,7 +530,7 @@ async def test_each_address_that_brought_something_may_expire(
 
     cdn = Cdn(True, 5.0, 5.0)
     cdn.open()
-    downloader = Downloader(cdn, Gate(Limits()), QUICK, 5.0, refresh)
+    downloader = Downloader(cdn, RateLimiter(Limits()), QUICK, 5.0, refresh)
     await downloader.download(at(host), target, overwrite=False)
     await cdn.close()
 

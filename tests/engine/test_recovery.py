@@ -73,7 +73,7 @@ async def test_it_is_found_by_an_error_that_was_stored(
 ) -> None:
     """The error went through a queue of tasks, and is the same order."""
     error = pickle.loads(pickle.dumps(await lose(luma, emulator)))
-    assert emulator.ledger[1].id == (await luma.reconcile(error, settle=0)).id
+    assert emulator.ledger[1].id == (await luma.reconcile(error, list_delay=0)).id
     assert anyio.current_time() < 10.0
 
 
@@ -229,4 +229,4 @@ async def test_what_is_no_such_error_is_refused(luma: LumaClient) -> None:
         await luma.reconcile(ValueError("A fox"))  # type: ignore[arg-type]
     error = SubmissionUnknownError(order=Order("A fox"), sent_at=datetime.now(UTC), reason="lost")
     with pytest.raises(ConfigurationError):
-        await luma.reconcile(error, settle=-1.0)
+        await luma.reconcile(error, list_delay=-1.0)

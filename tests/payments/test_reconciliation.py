@@ -13,9 +13,9 @@ from luma_async._payments.sansio.receipt import order_digest
 from luma_async._payments.sansio.reconciliation import Verdict, candidates, reconcile
 from luma_async.batch.ledger.sansio import transitions as rules
 from luma_async.batch.ledger.sansio.record import Record, Run
-from luma_async.batch.ledger.sansio.settlement import receipt_of, settle
+from luma_async.batch.ledger.sansio.settlement import receipt_of, resolve_unknown
 from luma_async.models import AspectRatio, GenerationSummary, Order
-from tests.support.memory_ledger import MemoryBook
+from tests.support.memory_ledger import MemoryTransaction
 
 ZERO = datetime(2026, 3, 1, tzinfo=UTC)
 PRICE = 500_000
@@ -313,7 +313,7 @@ class TestAbsence:
 
     def test_s23_an_order_that_was_answered_with_anothers_id_is_never_absent(self) -> None:
         """It was accepted; only what it became is not known."""
-        book = MemoryBook()
+        book = MemoryTransaction()
         for one in (BEFORE, AFTER, evolve(unknown(), state="submitting")):
             book.write(one)
         book.write_run(RUNS[0])
@@ -328,9 +328,9 @@ class TestAbsence:
 class TestSettling:
     """What is noted of it."""
 
-    def book(self, *records: Record) -> MemoryBook:
+    def book(self, *records: Record) -> MemoryTransaction:
         """Make a book with a run that has a baseline."""
-        book = MemoryBook()
+        book = MemoryTransaction()
         for one in (BEFORE, *records):
             book.write(one)
         book.write_run(RUNS[0])
@@ -342,7 +342,7 @@ class TestSettling:
         listed = [
             GenerationSummary(id=name, prompt=prompt) for name, prompt in (HARE, ("g", "A fox"))
         ]
-        record, is_absent = settle(book, "fox", listed, at=at(99))
+        record, is_absent = resolve_unknown(book, "fox", listed, at=at(99))
         assert ("submitted", "g", True, at(99), False) == (
             record.state,
             record.generation_id,
@@ -351,17 +351,17 @@ class TestSettling:
             is_absent,
         )
         assert record == book.find("fox")
-        assert (record, False) == settle(book, "fox", [], at=at(100))
+        assert (record, False) == resolve_unknown(book, "fox", [], at=at(100))
 
     def test_why_it_is_held_is_noted_once(self) -> None:
         """The last look counts, behind what had happened to it."""
         book = self.book(unknown(), AFTER)
-        settle(book, "fox", [], at=at(99))
+        resolve_unknown(book, "fox", [], at=at(99))
         listed = [GenerationSummary(id=name, prompt=prompt) for name, prompt in (HARE, LYNX)]
-        record, is_absent = settle(book, "fox", listed, at=at(99))
+        record, is_absent = resolve_unknown(book, "fox", listed, at=at(99))
         assert "timeout; looked for: it is not in the account's list" == record.reason
         assert is_absent
-        record, is_absent = settle(book, "fox", [], at=at(99))
+        record, is_absent = resolve_unknown(book, "fox", [], at=at(99))
         assert record.reason is not None
         assert record.reason.startswith("timeout; looked for: the account's list shows no order")
         assert 1 == record.reason.count("looked for")
@@ -370,7 +370,7 @@ class TestSettling:
     def test_an_order_without_a_reason_gets_one(self) -> None:
         """As one that a person has written into the ledger."""
         book = self.book(evolve(unknown(), reason=None))
-        record, _ = settle(book, "fox", [], at=at(99))
+        record, _ = resolve_unknown(book, "fox", [], at=at(99))
         assert (record.reason or "").startswith("; looked for: ")
 
     def test_candidates_are_for_a_person_to_look_at(self) -> None:

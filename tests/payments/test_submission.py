@@ -9,12 +9,12 @@ from luma_async._api.sansio.requests import check_id
 from luma_async._payments.sansio.submission import (
     REFUSING,
     Accepted,
-    Ending,
     NotSent,
     Rejected,
+    SubmissionResult,
     Unknown,
-    judge_answer,
-    judge_failure,
+    classify_failure,
+    classify_response,
 )
 from luma_async.errors import (
     ConnectError,
@@ -41,7 +41,7 @@ def test_the_list_of_refusals_is_as_promised() -> None:
 def test_a_listed_status_is_a_refusal_and_costs_nothing(status: int) -> None:
     """H11-H25: whatever the body says, the order was not accepted."""
     for body in (GOOD, "<html>", "", '{"message": "no"}'):
-        ending = judge_answer(answer(body, status=status))
+        ending = classify_response(answer(body, status=status))
         assert isinstance(ending, Rejected)
         assert status == ending.error.status
 
@@ -62,7 +62,7 @@ def test_a_listed_status_is_a_refusal_and_costs_nothing(status: int) -> None:
 @pytest.mark.parametrize("body", [GOOD, "", '{"statusCode": 400}'], ids=["id", "empty", "refusal"])
 def test_all_other_statuses_leave_it_open(status: int, body: str) -> None:
     """The service may have taken the order before something else answered."""
-    ending = judge_answer(answer(body, status=status, x_request_id="r-1"))
+    ending = classify_response(answer(body, status=status, x_request_id="r-1"))
     assert isinstance(ending, Unknown)
     assert (status, "r-1") == (ending.status, ending.request_id)
     assert str(status) in ending.reason
@@ -72,7 +72,7 @@ def test_all_other_statuses_leave_it_open(status: int, body: str) -> None:
 @pytest.mark.parametrize("body", [GOOD, f"[{GOOD}]"], ids=["alone", "list of one"])
 def test_h01_an_id_is_an_acceptance(status: int, body: str) -> None:
     """Any 2xx with a usable id says that the order is paid."""
-    assert Accepted(Generation(id="g-1", state="queued")) == judge_answer(
+    assert Accepted(Generation(id="g-1", state="queued")) == classify_response(
         answer(body, status=status)
     )
 
@@ -98,13 +98,13 @@ def test_h01_an_id_is_an_acceptance(status: int, body: str) -> None:
 )
 def test_without_a_usable_id_a_good_status_says_nothing(body: str) -> None:
     """Such an order may be paid, so it is never sent again."""
-    assert isinstance(judge_answer(answer(body, status=201)), Unknown)
+    assert isinstance(classify_response(answer(body, status=201)), Unknown)
 
 
 @pytest.mark.parametrize("name", ["error_status_as_number", "error_status_as_text"])
 def test_h41_a_recorded_refusal_is_one_even_with_200(name: str) -> None:
     """The status within is in the list."""
-    ending = judge_answer(answer(recorded(name)))
+    ending = classify_response(answer(recorded(name)))
     assert isinstance(ending, Rejected)
     assert 429 == ending.error.status
 
@@ -112,7 +112,7 @@ def test_h41_a_recorded_refusal_is_one_even_with_200(name: str) -> None:
 def test_h14_an_empty_account_is_a_refusal() -> None:
     """Nothing was paid, as nothing could be."""
     body = json.dumps({"message": "You've run out of credits. Please top up", "statusCode": 403})
-    ending = judge_answer(answer(body, status=403))
+    ending = classify_response(answer(body, status=403))
     assert isinstance(ending, Rejected)
     assert OutOfCreditsError is type(ending.error)
 
@@ -120,12 +120,12 @@ def test_h14_an_empty_account_is_a_refusal() -> None:
 def test_n14_an_answer_that_was_cut_is_never_an_acceptance() -> None:
     """Only the whole body holds an id that can be trusted."""
     whole = recorded("generation_pending").strip()
-    endings = [judge_answer(answer(whole[:cut], status=201)) for cut in range(len(whole))]
+    endings = [classify_response(answer(whole[:cut], status=201)) for cut in range(len(whole))]
     assert {Unknown} == {type(ending) for ending in endings}
-    assert isinstance(judge_answer(answer(whole, status=201)), Accepted)
+    assert isinstance(classify_response(answer(whole, status=201)), Accepted)
 
 
-def is_consistent(ending: Ending) -> bool:
+def is_consistent(ending: SubmissionResult) -> bool:
     """Whether an ending carries what it has to."""
     match ending:
         case Accepted(generation):
@@ -154,13 +154,13 @@ def is_consistent(ending: Ending) -> bool:
 )
 def test_every_answer_ends_in_one_of_four_ways(status: int, body: bytes) -> None:
     """I6: accepted only with an id, rejected only with a listed status, else unknown."""
-    assert is_consistent(judge_answer(answer(body, status=status)))
+    assert is_consistent(classify_response(answer(body, status=status)))
 
 
 def test_n01_what_was_not_sent_was_not_paid() -> None:
     """Without a connection there is nothing to look for."""
     error = ConnectError("no connection")
-    assert NotSent(error) == judge_failure(error)
+    assert NotSent(error) == classify_failure(error)
 
 
 @pytest.mark.parametrize(
@@ -173,4 +173,4 @@ def test_n01_what_was_not_sent_was_not_paid() -> None:
 )
 def test_what_was_sent_without_an_answer_is_unknown(error: RequestError) -> None:
     """The request may have arrived."""
-    assert Unknown(str(error)) == judge_failure(error)
+    assert Unknown(str(error)) == classify_failure(error)

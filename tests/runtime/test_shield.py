@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 import anyio
 import pytest
 
-from luma_async._runtime.shield import in_executor, in_thread, outlast, see_through
+from luma_async._runtime.shield import in_executor, in_thread, run_to_completion, wait_shielded
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
 
 
-class Gate:
+class RateLimiter:
     """Blocking work that ends when it is let go."""
 
     def __init__(self) -> None:
         self.has_begun = threading.Event()
         self.may_end = threading.Event()
-        self.has_ended = False
+        self.has_video_or_failed = False
         self.thread = ""
 
     def work(self, result: object = 7) -> object:
@@ -27,7 +27,7 @@ class Gate:
         self.thread = threading.current_thread().name
         self.has_begun.set()
         assert self.may_end.wait(10)
-        self.has_ended = True
+        self.has_video_or_failed = True
         if isinstance(result, Exception):
             raise result
         return result
@@ -38,11 +38,11 @@ class Gate:
 
 
 @pytest.fixture
-def gate() -> Iterator[Gate]:
+def rate_limiter() -> Iterator[RateLimiter]:
     """Let go whatever a test has left in there."""
-    gate = Gate()
-    yield gate
-    gate.may_end.set()
+    rate_limiter = RateLimiter()
+    yield rate_limiter
+    rate_limiter.may_end.set()
 
 
 async def settle() -> None:
@@ -51,73 +51,73 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_work_in_a_thread_has_a_result(gate: Gate) -> None:
+async def test_work_in_a_thread_has_a_result(rate_limiter: RateLimiter) -> None:
     """And arguments; it is not the thread of the event loop."""
-    gate.may_end.set()
-    assert 8 == await in_thread(gate.work, 8)
-    assert 9 == await in_thread(gate.work, result=9)
-    assert threading.current_thread().name != gate.thread
+    rate_limiter.may_end.set()
+    assert 8 == await in_thread(rate_limiter.work, 8)
+    assert 9 == await in_thread(rate_limiter.work, result=9)
+    assert threading.current_thread().name != rate_limiter.thread
 
 
-async def test_work_may_be_done_in_a_certain_pool(gate: Gate) -> None:
+async def test_work_may_be_done_in_a_certain_pool(rate_limiter: RateLimiter) -> None:
     """As that of a ledger, which has one thread."""
-    gate.may_end.set()
+    rate_limiter.may_end.set()
     with ThreadPoolExecutor(1, thread_name_prefix="mine") as pool:
-        assert 7 == await in_executor(pool, gate.work)
-    assert gate.thread.startswith("mine")
+        assert 7 == await in_executor(pool, rate_limiter.work)
+    assert rate_limiter.thread.startswith("mine")
 
 
-async def test_the_error_of_the_work_is_the_callers(gate: Gate) -> None:
+async def test_the_error_of_the_work_is_the_callers(rate_limiter: RateLimiter) -> None:
     """It is raised as it is."""
-    gate.may_end.set()
+    rate_limiter.may_end.set()
     error = ValueError("mine")
     with pytest.raises(ValueError, match="mine") as raised:
-        await in_thread(gate.work, error)
+        await in_thread(rate_limiter.work, error)
     assert error is raised.value
 
 
 @pytest.mark.parametrize("result", [7, ValueError("nobody hears of it")], ids=["good", "bad"])
 @pytest.mark.parametrize("times", [1, 3])
 async def test_p34_a_cancelled_caller_leaves_when_the_work_is_done(
-    gate: Gate, times: int, result: object
+    rate_limiter: RateLimiter, times: int, result: object
 ) -> None:
     """However often it is cancelled: nobody goes on at a file that is being closed."""
-    task = asyncio.ensure_future(in_thread(gate.work, result))
-    await gate.began()
+    task = asyncio.ensure_future(in_thread(rate_limiter.work, result))
+    await rate_limiter.began()
     for number in range(times):
         task.cancel(f"cancelled {number}")
         await settle()
         assert not task.done()
-    gate.may_end.set()
+    rate_limiter.may_end.set()
     with pytest.raises(asyncio.CancelledError) as raised:
         await task
-    assert gate.has_ended
+    assert rate_limiter.has_video_or_failed
     assert (f"cancelled {times - 1}",) == raised.value.args
 
 
-async def test_p36_a_scope_that_is_over_does_not_cut_it_off(gate: Gate) -> None:
+async def test_p36_a_scope_that_is_over_does_not_cut_it_off(rate_limiter: RateLimiter) -> None:
     """The caller leaves at the next opportunity behind it."""
     with anyio.CancelScope() as scope:
         scope.cancel()
-        gate.may_end.set()
-        assert 7 == await in_thread(gate.work)
+        rate_limiter.may_end.set()
+        assert 7 == await in_thread(rate_limiter.work)
         await anyio.lowlevel.checkpoint()
         raise AssertionError("the caller was not cancelled")
-    assert gate.has_ended
+    assert rate_limiter.has_video_or_failed
 
 
-async def test_p36_a_timeout_of_asyncio_waits_for_it(gate: Gate) -> None:
+async def test_p36_a_timeout_of_asyncio_waits_for_it(rate_limiter: RateLimiter) -> None:
     """It is raised as a timeout all the same."""
 
     async def let_go() -> None:
-        await gate.began()
-        gate.may_end.set()
+        await rate_limiter.began()
+        rate_limiter.may_end.set()
 
     letting = asyncio.ensure_future(let_go())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
-            await in_thread(gate.work)
-    assert gate.has_ended
+            await in_thread(rate_limiter.work)
+    assert rate_limiter.has_video_or_failed
     await letting
 
 
@@ -127,9 +127,9 @@ async def test_a_coroutine_is_seen_through() -> None:
     async def fail() -> None:
         raise ValueError("mine")
 
-    assert "x" == await see_through(asyncio.sleep(0, "x"))
+    assert "x" == await run_to_completion(asyncio.sleep(0, "x"))
     with pytest.raises(ValueError, match="mine"):
-        await see_through(fail())
+        await run_to_completion(fail())
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -143,7 +143,7 @@ async def test_p34_a_coroutine_outlasts_its_caller(fails: bool) -> None:
         if fails:
             raise ValueError("nobody hears of it")
 
-    task = asyncio.ensure_future(see_through(work()))
+    task = asyncio.ensure_future(run_to_completion(work()))
     await settle()
     task.cancel()
     await settle()
@@ -161,7 +161,7 @@ async def test_a_coroutine_that_is_cancelled_itself_ends_it() -> None:
         raise asyncio.CancelledError("inside")
 
     with pytest.raises(asyncio.CancelledError):
-        await see_through(work())
+        await run_to_completion(work())
 
     event = asyncio.Event()
 
@@ -169,7 +169,7 @@ async def test_a_coroutine_that_is_cancelled_itself_ends_it() -> None:
         await event.wait()
         raise asyncio.CancelledError("inside")
 
-    task = asyncio.ensure_future(see_through(late()))
+    task = asyncio.ensure_future(run_to_completion(late()))
     await settle()
     task.cancel("outside")
     await settle()
@@ -183,4 +183,4 @@ async def test_what_is_done_already_is_not_waited_for() -> None:
     """The caller keeps its turn."""
     future = asyncio.get_running_loop().create_future()
     future.set_result(None)
-    assert None is await outlast(future)
+    assert None is await wait_shielded(future)

@@ -52,7 +52,7 @@ async def one_trial(seed: int, many: int) -> int:
         await asyncio.wait(waiters)
     stayed = {task: name for task, name in waiters.items() if not task.cancelled()}
     assert list(stayed.values()) == [task.result().id for task in stayed]
-    assert 0 == len(service.tracker.tracks)
+    assert 0 == len(service.tracker.subscriptions)
     await service.tracker.close()
     return len(stayed)
 

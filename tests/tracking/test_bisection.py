@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from luma_async._tracking.sansio.bisection import Bisection, Suspects
+from luma_async._tracking.sansio.bisection import Bisection, Group
 
 NAMES = [f"g-{number}" for number in range(20)]
 
@@ -14,16 +14,16 @@ def search(names: list[str], culprits: set[str], *, bisection: Bisection) -> tup
     """Ask until nobody is suspected any more; tell how often, and who was cleared."""
     requests = 0
     cleared: set[str] = set()
-    bisection.accuse(names, "broken")
+    bisection.retry_group(names, "broken")
     while bisection:
-        suspects = bisection.next()
+        group = bisection.next()
         requests += 1
-        if not culprits & set(suspects.names):
-            bisection.encouraged()
-            bisection.answered(suspects)
-            cleared.update(suspects.names)
-        elif len(suspects.names) > 1:
-            bisection.failed(suspects, "broken")
+        if not culprits & set(group.ids):
+            bisection.reset()
+            bisection.answered(group)
+            cleared.update(group.ids)
+        elif len(group.ids) > 1:
+            bisection.failed(group, "broken")
     return requests, cleared
 
 
@@ -54,50 +54,50 @@ def test_s17_two_culprits_are_found(culprits: list[str], many: int) -> None:
 def test_what_failed_once_is_asked_for_as_it_was() -> None:
     """Most failures have nothing to do with what was asked for."""
     bisection = Bisection()
-    bisection.accuse(NAMES, "broken")
-    assert NAMES == bisection.next().names
+    bisection.retry_group(NAMES, "broken")
+    assert NAMES == bisection.next().ids
     assert not bisection
 
 
 def test_what_fails_in_another_way_is_not_halved() -> None:
     """A service in trouble fails in many ways; one id always spoils in the same."""
     bisection = Bisection()
-    bisection.accuse(NAMES, "broken")
+    bisection.retry_group(NAMES, "broken")
     for failure in ("hanging", "broken", "hanging"):
         bisection.failed(bisection.next(), failure)
-        suspects = bisection.next()
-        assert (NAMES, failure) == (suspects.names, suspects.failure)
+        group = bisection.next()
+        assert (NAMES, failure) == (group.ids, group.failure)
         assert not bisection
-        bisection.failed(suspects, f"not {failure}")
+        bisection.failed(group, f"not {failure}")
 
 
 def test_halves_that_fail_are_halved_at_once() -> None:
     """That their company fails alike twice has been seen."""
     bisection = Bisection()
-    bisection.failed(Suspects(NAMES[:5], "broken"), "broken")
+    bisection.failed(Group(NAMES[:5], "broken"), "broken")
     first, second = bisection.next(), bisection.next()
-    assert (NAMES[:3], NAMES[3:5]) == (first.names, second.names)
+    assert (NAMES[:3], NAMES[3:5]) == (first.ids, second.ids)
     assert (second, first) == (first.other, second.other)
     bisection.failed(first, "hanging")
-    assert [NAMES[:2], NAMES[2:3]] == [bisection.next().names, bisection.next().names]
+    assert [NAMES[:2], NAMES[2:3]] == [bisection.next().ids, bisection.next().ids]
 
 
 def test_an_outage_halves_at_most_ten_groups() -> None:
     """Without an answer in between, nothing speaks for a culprit."""
     bisection = Bisection()
     for start in range(0, 1000, 20):
-        bisection.accuse([str(number) for number in range(start, start + 20)], "broken")
+        bisection.retry_group([str(number) for number in range(start, start + 20)], "broken")
     groups = []
     for _ in range(1000):
         if not bisection:
             break
-        suspects = bisection.next()
-        if len(suspects.names) > 1:
-            bisection.failed(suspects, "broken")
+        group = bisection.next()
+        if len(group.ids) > 1:
+            bisection.failed(group, "broken")
         else:
-            groups.append(suspects.names)
+            groups.append(group.ids)
     while bisection:
-        groups.append(bisection.next().names)
+        groups.append(bisection.next().ids)
     # Each halving makes one group more.
     assert 50 + 10 == len(groups)
     assert 1000 == len({name for names in groups for name in names})
@@ -107,23 +107,23 @@ def test_an_answer_lets_it_go_on() -> None:
     """Then the service is there, and an id may well be to blame."""
     bisection = Bisection()
     for _ in range(10):
-        bisection.failed(Suspects(NAMES, "broken"), "broken")
+        bisection.failed(Group(NAMES, "broken"), "broken")
         bisection.next()
         bisection.next()
-    suspects = Suspects(NAMES, "broken")
-    bisection.failed(suspects, "broken")
-    assert NAMES == bisection.next().names
+    group = Group(NAMES, "broken")
+    bisection.failed(group, "broken")
+    assert NAMES == bisection.next().ids
     assert not bisection
-    bisection.encouraged()
-    bisection.failed(suspects, "broken")
-    assert NAMES[:10] == bisection.next().names
+    bisection.reset()
+    bisection.failed(group, "broken")
+    assert NAMES[:10] == bisection.next().ids
 
 
 def test_where_both_halves_are_answered_no_id_was_to_blame() -> None:
     """Their request may have been too large; its size is told once both are cleared."""
     bisection = Bisection()
     for refused, size in ((True, 20), (False, 0)):
-        bisection.failed(Suspects(NAMES, "broken", refused), "broken")
+        bisection.failed(Group(NAMES, "broken", refused), "broken")
         first, second = bisection.next(), bisection.next()
         assert 0 == bisection.answered(first)
         # Where the service only failed, it may have been back by then.
@@ -133,5 +133,5 @@ def test_where_both_halves_are_answered_no_id_was_to_blame() -> None:
 def test_what_was_never_halved_tells_no_size() -> None:
     """It was answered the second time, that is all."""
     bisection = Bisection()
-    bisection.accuse(NAMES, "broken")
+    bisection.retry_group(NAMES, "broken")
     assert 0 == bisection.answered(bisection.next())

@@ -10,7 +10,7 @@ from statistics import NormalDist, quantiles
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from luma_async._tracking.sansio.hazard import EDGES, ESTIMATED, VAGUE, Hazard, Look
+from luma_async._tracking.sansio.hazard import EDGES, ESTIMATED, VAGUE, Hazard, NextPoll
 from luma_async.settings import AGE_CLASSES
 
 SHARES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -181,10 +181,10 @@ def test_a_look_is_due_when_its_worth_was_probably_waited_for(
 ) -> None:
     """That is the integral of the chance to be finished, over the delay."""
     for hazard in (Hazard(), taught_lognormal(1.3, 0.5, count=100)):
-        look = hazard.look(age, worth)
-        total, chance = waited(hazard, age, look.delay)
+        next_poll = hazard.next_poll(age, worth)
+        total, chance = waited(hazard, age, next_poll.delay)
         assert pytest.approx(worth, rel=tolerance) == total
-        assert pytest.approx(chance, rel=tolerance) == look.chance
+        assert pytest.approx(chance, rel=tolerance) == next_poll.chance
 
 
 @pytest.mark.parametrize(
@@ -202,20 +202,20 @@ def test_a_look_is_due_no_sooner_in_a_wide_class(
 ) -> None:
     """However old a generation is, no more is waited for than time passes."""
     hazard = Hazard(prior)
-    look = hazard.look(age, worth)
-    total, chance = waited(hazard, age, look.delay)
+    next_poll = hazard.next_poll(age, worth)
+    total, chance = waited(hazard, age, next_poll.delay)
     assert pytest.approx(worth, rel=0.15) == total
-    assert pytest.approx(chance, rel=0.15) == look.chance
+    assert pytest.approx(chance, rel=0.15) == next_poll.chance
 
 
 @given(st.floats(0, 100), st.floats(1e-9, 1e-4))
 def test_a_constant_hazard_is_looked_at_as_keller_found(age: float, worth: float) -> None:
     """After sqrt(2 * worth / h), the age being of no importance."""
     hazard = Hazard([CONSTANT] * AGE_CLASSES)
-    look = hazard.look(age, worth)
+    next_poll = hazard.next_poll(age, worth)
     keller = math.sqrt(2 * worth / CONSTANT)
-    assert math.isclose(keller, look.delay, rel_tol=0.01)
-    assert math.isclose(keller * CONSTANT, look.chance, rel_tol=0.01)
+    assert math.isclose(keller, next_poll.delay, rel_tol=0.01)
+    assert math.isclose(keller * CONSTANT, next_poll.chance, rel_tol=0.01)
 
 
 @given(st.sampled_from([VAGUE, ESTIMATED]), AGES, WORTHS)
@@ -223,16 +223,16 @@ def test_a_look_has_a_delay_and_a_chance(
     prior: tuple[float, ...], age: float, worth: float
 ) -> None:
     """At any age, and whatever a look is worth."""
-    look = Hazard(prior).look(age, worth)
-    assert 0 <= look.delay < math.inf
-    assert 0 < look.chance < math.inf
+    next_poll = Hazard(prior).next_poll(age, worth)
+    assert 0 <= next_poll.delay < math.inf
+    assert 0 < next_poll.chance < math.inf
 
 
 @settings(derandomize=True, database=None)
 @given(st.sampled_from([VAGUE, ESTIMATED]), AGES, WORTHS)
 def test_no_chance_is_more_than_certain(prior: tuple[float, ...], age: float, worth: float) -> None:
     """A probability is at most 1, whatever a look is worth."""
-    assert Hazard(prior).look(age, worth).chance <= 1
+    assert Hazard(prior).next_poll(age, worth).chance <= 1
 
 
 @given(st.sampled_from([VAGUE, ESTIMATED]), AGES, st.tuples(WORTHS, WORTHS).map(sorted))
@@ -240,32 +240,32 @@ def test_the_more_a_look_is_worth_the_later_it_is_due(
     prior: tuple[float, ...], age: float, worths: list[float]
 ) -> None:
     """And it never comes sooner for being worth more."""
-    less, more = (Hazard(prior).look(age, worth).delay for worth in worths)
+    less, more = (Hazard(prior).next_poll(age, worth).delay for worth in worths)
     assert less <= more
 
 
 def test_those_of_one_age_share_a_look() -> None:
     """Many were ordered together; what was found for the one before is found for all."""
     hazard = Hazard()
-    look = hazard.look(2.0, 0.01)
-    assert look is hazard.look(2.001, 0.01)
-    assert look != hazard.look(2.1, 0.01)
-    assert look != hazard.look(2.0, 0.02)
-    assert look == hazard.look(2.0, 0.01)
+    next_poll = hazard.next_poll(2.0, 0.01)
+    assert next_poll is hazard.next_poll(2.001, 0.01)
+    assert next_poll != hazard.next_poll(2.1, 0.01)
+    assert next_poll != hazard.next_poll(2.0, 0.02)
+    assert next_poll == hazard.next_poll(2.0, 0.01)
 
 
 def test_a_look_is_found_anew_when_more_is_known() -> None:
     """What was found before is as old as what was learned before."""
     hazard = Hazard()
-    before = hazard.look(2.0, 0.01)
+    before = hazard.next_poll(2.0, 0.01)
     for _ in range(10):
         hazard.observe(0.0, 4.0, finished=False)
-    assert before.delay < hazard.look(2.0, 0.01).delay
+    assert before.delay < hazard.next_poll(2.0, 0.01).delay
 
 
 def test_the_first_look_at_a_new_generation_is_no_guess() -> None:
     """Age 0 is an age like any other."""
-    assert Look(0.0, 0.0) != Hazard().look(0.0, 0.01)
+    assert NextPoll(0.0, 0.0) != Hazard().next_poll(0.0, 0.01)
 
 
 @given(
@@ -374,7 +374,7 @@ def test_there_is_no_greatest_age() -> None:
     assert {(0.0, 0.0)} == set(younger)
     assert 0 < oldest[0] <= 1
     assert 1e6 < hazard.age_at(0.5, since=1e6) < math.inf
-    assert 0 < hazard.look(1e6, 0.01).delay < math.inf
+    assert 0 < hazard.next_poll(1e6, 0.01).delay < math.inf
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_no_observations_make_a_rate_that_is_none(
     assert all(0 < rate < math.inf for rate in hazard.rates)
     assert all(0 <= number < math.inf for pair in hazard.evidence for number in pair)
     assert 0 < hazard.age_at(0.5) < hazard.age_at(0.9) < math.inf
-    assert 0 < hazard.look(1.0, 0.01).delay < math.inf
+    assert 0 < hazard.next_poll(1.0, 0.01).delay < math.inf
 
 
 @settings(deadline=None)

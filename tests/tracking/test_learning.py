@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from luma_async import Generation, PollPolicy, Video
-from luma_async._api.sansio.responses import States
+from luma_async._api.sansio.responses import StatusResult
 from luma_async._tracking.waits import wait_for_all, wait_for_one, watch
 from luma_async.emulator import Emulator
 from tests.support.clients import virtual_client
@@ -34,14 +34,14 @@ async def burst(policy: PollPolicy, seed: int, many: int = 300) -> tuple[float, 
     )
 
     async def one(name: str) -> None:
-        service.tracker.tracks.ordered(pending(name), "create")
+        service.tracker.subscriptions.ordered(pending(name), "create")
         await wait_for_one(service.tracker, pending(name), math.inf)
         delays.append(anyio.current_time() - ends[name])
 
     async with anyio.create_task_group() as group:
         for name in ends:
             group.start_soon(one, name)
-    learned = service.tracker.cadence.experience.learned
+    learned = service.tracker.planner.durations.learned
     return len(service.asked) / many, sum(delays) / many, evolve(policy, learned=learned)
 
 
@@ -124,7 +124,7 @@ async def test_watching_tells_the_expected_time_left() -> None:
         return pending(name, state="queued" if now < start + 60.0 else "dreaming")
 
     service = Pretended(state)
-    service.tracker.tracks.ordered(pending("a"), "create")
+    service.tracker.subscriptions.ordered(pending("a"), "create")
     seen = [
         (one.state, one.seconds_left)
         async for one in watch(service.tracker, pending("a", state="queued"))
@@ -147,12 +147,14 @@ async def test_s10_s24_news_that_are_older_than_what_is_known_do_not_count() -> 
         seen.extend([one.state async for one in watch(service.tracker, "a")])
 
     start = anyio.current_time()
-    listener = asyncio.create_task(listen())
+    waiter = asyncio.create_task(listen())
     await anyio.sleep(1.0)
     # Asked for before the question that brought "dreaming".
-    service.tracker.tracks.take_in(States(generations=[pending("a", state="queued")]), start - 1.0)
-    service.tracker.tracks.take_in(States(generations=[completed("a")]), start - 1.0)
-    await listener
+    service.tracker.subscriptions.take_in(
+        StatusResult(generations=[pending("a", state="queued")]), start - 1.0
+    )
+    service.tracker.subscriptions.take_in(StatusResult(generations=[completed("a")]), start - 1.0)
+    await waiter
     assert ["dreaming", "completed"] == seen
 
 
@@ -169,9 +171,9 @@ async def test_a_generation_that_is_resumed_by_its_id_is_as_old_as_the_service_s
     service = Pretended(state)
     service.date = lambda: midnight + timedelta(seconds=anyio.current_time() - start)
     await wait_for_one(service.tracker, "a", math.inf)
-    learned = service.tracker.cadence.experience.durations["create"]
+    learned = service.tracker.planner.durations.durations["create"]
     assert 1 == learned.seen
-    occurred = service.tracker.cadence.experience.learned.create
+    occurred = service.tracker.planner.durations.learned.create
     assert math.isclose(1.0, sum(finished for finished, _ in occurred), abs_tol=0.01)
     # About 25 seconds were lived through before the eyes of this client, in units of 45.
     assert 0.2 <= sum(lived for _, lived in occurred) <= 1.0
@@ -187,7 +189,7 @@ async def test_h47_dates_that_make_no_sense_are_not_learned_from(hours: int) -> 
     service.date = lambda: midnight + timedelta(hours=hours)
     await wait_for_one(service.tracker, "a", math.inf)
     assert anyio.current_time() - start <= 75.0
-    assert {} == service.tracker.cadence.experience.durations
+    assert {} == service.tracker.planner.durations.durations
 
 
 async def test_a_generation_of_some_time_ago_is_asked_for_at_once() -> None:
@@ -208,10 +210,10 @@ async def test_a_video_that_is_published_late_is_looked_for_steadily() -> None:
         return completed(name, video=video) if now >= start + 60.0 else pending(name)
 
     service = Pretended(state)
-    service.tracker.tracks.ordered(pending("a"), "create")
+    service.tracker.subscriptions.ordered(pending("a"), "create")
     await wait_for_one(service.tracker, pending("a"), math.inf)
     assert anyio.current_time() - start <= 84.0
-    assert 1 == service.tracker.cadence.experience.durations["create"].seen
+    assert 1 == service.tracker.planner.durations.durations["create"].seen
 
 
 async def test_n34_p37_a_clock_that_jumps_makes_no_burst_and_fails_nobody() -> None:
@@ -243,7 +245,7 @@ async def test_ten_thousand_come_and_go_while_requests_are_under_way() -> None:
 
     stayed = await asyncio.gather(*(one(number) for number in range(10_000)))
     assert 1_000 < sum(stayed) < 9_000
-    assert 0 == len(service.tracker.tracks)
+    assert 0 == len(service.tracker.subscriptions)
     asked = len(service.asked)
     await anyio.sleep(600.0)
     assert asked == len(service.asked)
@@ -252,7 +254,7 @@ async def test_ten_thousand_come_and_go_while_requests_are_under_way() -> None:
 async def test_what_was_ordered_and_never_waited_for_is_forgotten_in_the_end() -> None:
     """A program that only ever creates does not grow for ever."""
     service = Pretended(lambda name, now: pending(name))
-    tracks = service.tracker.tracks
+    subscriptions = service.tracker.subscriptions
     for number in range(100_002):
-        tracks.ordered(pending(f"g-{number}"), "create")
-    assert 100_000 == len(tracks._ordered)
+        subscriptions.ordered(pending(f"g-{number}"), "create")
+    assert 100_000 == len(subscriptions._ordered)

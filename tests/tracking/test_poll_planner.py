@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from luma_async._api.sansio.retry import Meaning
 from luma_async._tracking.sansio.duration_models import Kind
-from luma_async._tracking.sansio.poll_planner import Cadence
-from luma_async._tracking.sansio.poll_state import Question
+from luma_async._tracking.sansio.poll_planner import PollPlanner
+from luma_async._tracking.sansio.poll_state import Poll
 from luma_async.settings import PollPolicy
 
 POLICY = PollPolicy(jitter=0.0, min_interval=1.0)
@@ -19,11 +19,11 @@ QUICK = PollPolicy(jitter=0.0, min_interval=1.0, request_worth=1e-3, expected_se
 """Everything ends at once, so that nothing but the shortest interval holds questions up."""
 
 
-def cadence(
+def planner(
     policy: PollPolicy = POLICY, *, size: int = 20, ids: int = 0, chance: float = 0.5
-) -> Cadence:
+) -> PollPlanner:
     """Make a plan for some ids in which chance always falls the same way."""
-    plan = Cadence(policy, size, lambda: chance)
+    plan = PollPlanner(policy, size, lambda: chance)
     for name in numbered(ids):
         plan.add(name, 0.0)
     return plan
@@ -34,7 +34,7 @@ def numbered(many: int) -> list[str]:
     return [f"{number}" for number in range(many)]
 
 
-def due(plan: Cadence, now: float = 0.0) -> float:
+def due(plan: PollPlanner, now: float = 0.0) -> float:
     """Return when the next request is due, which has to be some time."""
     time = plan.next_request(now)
     assert time is not None
@@ -42,40 +42,40 @@ def due(plan: Cadence, now: float = 0.0) -> float:
     return time
 
 
-def ask(plan: Cadence, now: float = 0.0) -> Question:
+def ask(plan: PollPlanner, now: float = 0.0) -> Poll:
     """Make the next request as soon as it is due."""
-    question = plan.take(max(now, due(plan, now)))
-    assert question is not None
-    return question
+    poll = plan.take(max(now, due(plan, now)))
+    assert poll is not None
+    return poll
 
 
 def answer(
-    plan: Cadence, question: Question, *, at: float | None = None, missing: Collection[str] = ()
+    plan: PollPlanner, poll: Poll, *, at: float | None = None, missing: Collection[str] = ()
 ) -> float:
     """Answer that all but some are unfinished; tell when."""
-    now = question.asked_at if at is None else at
-    found = [name for name in question.names if name not in missing]
+    now = poll.asked_at if at is None else at
+    found = [name for name in poll.ids if name not in missing]
     for name in found:
-        plan.unfinished(name, question.asked_at)
-    plan.answered(question, now, found)
+        plan.unfinished(name, poll.asked_at)
+    plan.answered(poll, now, found)
     return now
 
 
 def choke(
-    plan: Cadence,
-    question: Question,
+    plan: PollPlanner,
+    poll: Poll,
     culprits: Iterable[str],
     *,
     meaning: Meaning = Meaning.SPOILED,
 ) -> str | None:
     """Fail a question that holds one of some culprits, and answer another; tell who is to blame."""
-    if {*culprits} & {*question.names}:
-        return plan.failed(question, question.asked_at, meaning, failure="broken")
-    answer(plan, question)
+    if {*culprits} & {*poll.ids}:
+        return plan.failed(poll, poll.asked_at, meaning, failure="broken")
+    answer(plan, poll)
     return None
 
 
-def follow(plan: Cadence, until: float, *, now: float = 0.0) -> list[Question]:
+def follow(plan: PollPlanner, until: float, *, now: float = 0.0) -> list[Poll]:
     """Answer every request, without news, and tell which were made."""
     made = []
     while (time := plan.next_request(now)) is not None and max(now, time) <= until:
@@ -87,26 +87,26 @@ def follow(plan: Cadence, until: float, *, now: float = 0.0) -> list[Question]:
 
 def test_without_ids_there_is_nothing_to_ask() -> None:
     """An idle client is silent."""
-    plan = cadence()
+    plan = planner()
     assert plan.next_request(0.0) is None
     assert plan.take(1_000.0) is None
 
 
 def test_a_new_id_is_not_asked_for_before_the_shortest_interval_is_over() -> None:
     """A generation that was just ordered is not finished."""
-    plan = cadence(QUICK)
+    plan = planner(QUICK)
     plan.add("a", 100.0)
     assert 101.0 == plan.next_request(100.0)
     assert plan.take(100.9) is None
-    question = plan.take(101.0)
-    assert question is not None
-    assert (["a"], 101.0) == (question.names, question.asked_at)
+    poll = plan.take(101.0)
+    assert poll is not None
+    assert (["a"], 101.0) == (poll.ids, poll.asked_at)
     assert plan.next_request(101.0) is None
 
 
 def test_an_id_that_has_existed_for_long_is_asked_for_now() -> None:
     """Nothing is known of it since it began."""
-    plan = cadence()
+    plan = planner()
     plan.add("a", 1_000.0, age=900.0)
     assert 1_000.0 >= due(plan, 1_000.0)
 
@@ -118,7 +118,7 @@ def test_an_id_that_has_existed_for_long_is_asked_for_now() -> None:
 )
 def test_the_estimate_of_the_service_is_used(estimate: float, sooner: float, later: float) -> None:
     """It is asked for the first time when it may first be over, within the policy's bounds."""
-    plan = cadence()
+    plan = planner()
     plan.add("a", 100.0, estimate=estimate)
     assert sooner <= due(plan, 100.0) - 100.0 <= later
 
@@ -128,26 +128,26 @@ def test_the_estimate_of_the_service_is_used(estimate: float, sooner: float, lat
 )
 def test_an_estimate_that_cannot_be_meant_is_none(estimate: float | None) -> None:
     """Then what was learned of others says when."""
-    plan = cadence(ids=1)
+    plan = planner(ids=1)
     expected = plan.next_request(0.0)
-    plan = cadence()
+    plan = planner()
     plan.add("0", 0.0, estimate=estimate)
     assert expected == plan.next_request(0.0)
 
 
 def test_an_estimate_made_anew_counts_from_then() -> None:
     """What is left of it is waited for."""
-    plan = cadence()
+    plan = planner()
     plan.add("a", 0.0, estimate=10.0)
-    question = ask(plan)
-    plan.unfinished("a", question.asked_at, estimate=60.0)
-    plan.answered(question, question.asked_at, ["a"])
-    assert 30.0 <= due(plan) - question.asked_at <= 60.0
+    poll = ask(plan)
+    plan.unfinished("a", poll.asked_at, estimate=60.0)
+    plan.answered(poll, poll.asked_at, ["a"])
+    assert 30.0 <= due(plan) - poll.asked_at <= 60.0
 
 
 def test_creates_and_extends_are_learned_apart() -> None:
     """What takes different times is expected at different times."""
-    plan = cadence()
+    plan = planner()
     for number in range(60):
         name = str(number)
         plan.add(name, 0.0, certain=True, kind="extend")
@@ -163,7 +163,7 @@ def test_creates_and_extends_are_learned_apart() -> None:
 
 def test_intervals_stay_between_the_shortest_and_the_longest() -> None:
     """However long it takes, nobody is forgotten, and nobody is hammered."""
-    times = [question.asked_at for question in follow(cadence(ids=1), 5_000.0)]
+    times = [poll.asked_at for poll in follow(planner(ids=1), 5_000.0)]
     intervals = [later - sooner for sooner, later in pairwise(times)]
     assert all(1.0 <= interval <= 60.0 for interval in intervals)
     assert 5_000 / 60 <= len(times) < 1_000
@@ -195,9 +195,9 @@ def test_the_interval_between_two_questions_stays_within_the_policy(
         jitter=jitter,
     )
     numbers = count()
-    plan = Cadence(policy, 20, lambda: chances[next(numbers) % len(chances)])
+    plan = PollPlanner(policy, 20, lambda: chances[next(numbers) % len(chances)])
     plan.add("a", 0.0)
-    times = [question.asked_at for question in follow(plan, longest * 10)][:50]
+    times = [poll.asked_at for poll in follow(plan, longest * 10)][:50]
     assert len(times) > 5
     for sooner, later in pairwise(times):
         assert shortest <= later - sooner + 1e-6
@@ -207,7 +207,7 @@ def test_the_interval_between_two_questions_stays_within_the_policy(
 
 def test_news_of_an_unknown_id_are_ignored() -> None:
     """S02: what nobody waits for is not planned."""
-    plan = cadence()
+    plan = planner()
     plan.unfinished("a", 0.0, age=5.0, estimate=20.0)
     plan.videoless("a", 0.0)
     plan.discard("a")
@@ -217,73 +217,73 @@ def test_news_of_an_unknown_id_are_ignored() -> None:
 
 def test_a_request_is_filled_with_those_that_are_due_next() -> None:
     """A request with room to spare costs the same."""
-    plan = cadence(size=3)
+    plan = planner(size=3)
     for number, name in enumerate("abcde"):
         plan.add(name, number * 1.5)
-    question = ask(plan, 6.0)
-    assert {*"abc"} == {*question.names}
-    assert "as they have probably waited long enough together" == question.reason
-    assert {*"de"} == {*ask(plan, question.asked_at).names}
-    assert plan.next_request(question.asked_at) is None
+    poll = ask(plan, 6.0)
+    assert {*"abc"} == {*poll.ids}
+    assert "as they have probably waited long enough together" == poll.reason
+    assert {*"de"} == {*ask(plan, poll.asked_at).ids}
+    assert plan.next_request(poll.asked_at) is None
 
 
 def test_a_discarded_id_is_not_asked_for() -> None:
     """Nobody waits for it any more."""
-    plan = cadence()
+    plan = planner()
     plan.add("a", 0.0)
     plan.add("b", 1.0)
     plan.discard("a")
-    question = ask(plan)
-    assert ["b"] == question.names
+    poll = ask(plan)
+    assert ["b"] == poll.ids
     plan.discard("b")
-    answer(plan, question)
+    answer(plan, poll)
     assert plan.next_request(1_000.0) is None
 
 
 def test_an_id_that_comes_back_during_its_request_waits_for_its_end() -> None:
     """No id is in two requests at once, not even one that was given up for a moment."""
-    plan = cadence(QUICK, ids=1)
-    question = ask(plan)
+    plan = planner(QUICK, ids=1)
+    poll = ask(plan)
     plan.discard("0")
     plan.add("0", 3.5)
-    plan.hasten("0", 3.6)
+    plan.expedite("0", 3.6)
     assert plan.next_request(100.0) is None
-    answer(plan, question, at=5.0)
+    answer(plan, poll, at=5.0)
     assert 6.0 == plan.next_request(5.0)
 
 
 def test_an_id_in_a_hurry_is_due_now() -> None:
     """It does not wait for its interval, takes others along, and is asked for once."""
-    plan = cadence(QUICK)
+    plan = planner(QUICK)
     plan.add("a", 0.0)
     plan.add("b", 0.0)
-    plan.hasten("b", 1.0)
-    plan.hasten("b", 1.0)
+    plan.expedite("b", 1.0)
+    plan.expedite("b", 1.0)
     assert 1.0 >= due(plan, 1.0)
-    question = ask(plan, 1.0)
-    assert {*"ab"} == {*question.names}
-    assert "as one of them is to wait no longer" == question.reason
-    plan.hasten("a", 1.5)
+    poll = ask(plan, 1.0)
+    assert {*"ab"} == {*poll.ids}
+    assert "as one of them is to wait no longer" == poll.reason
+    plan.expedite("a", 1.5)
     assert plan.next_request(1.5) is None
-    answer(plan, question, at=2.0)
+    answer(plan, poll, at=2.0)
     assert 3.0 == plan.next_request(2.0)
 
 
 def test_intervals_vary_by_the_jitter() -> None:
     """Many clients do not ask in step."""
     policy = PollPolicy(jitter=0.1)
-    sooner, usual, later = (due(cadence(policy, ids=1, chance=chance)) for chance in (0, 0.5, 1))
+    sooner, usual, later = (due(planner(policy, ids=1, chance=chance)) for chance in (0, 0.5, 1))
     assert 0.85 * usual < sooner < 0.97 * usual
     assert 1.03 * usual < later < 1.15 * usual
 
 
 def test_h25_after_429_questions_are_rarer_and_recover_within_minutes() -> None:
     """A request is dearer for a while, and then no longer."""
-    plan, usual = cadence(ids=1), cadence(ids=1)
+    plan, usual = planner(ids=1), planner(ids=1)
     for _ in range(3):
-        question = ask(plan)
-        plan.failed(question, question.asked_at, Meaning.LIMITED)
-    now = question.asked_at
+        poll = ask(plan)
+        plan.failed(poll, poll.asked_at, Meaning.LIMITED)
+    now = poll.asked_at
     few = follow(plan, now + 120, now=now)
     many = follow(usual, now + 120, now=now)
     assert 0 < len(few) < 0.7 * len(many)
@@ -293,42 +293,42 @@ def test_h25_after_429_questions_are_rarer_and_recover_within_minutes() -> None:
 
 def test_h25_a_limit_never_makes_an_interval_longer_than_twice_the_longest() -> None:
     """The news of a long wait is not half an hour late because of a short crowd."""
-    plan = cadence(PollPolicy(jitter=0.0, expected_seconds=1e5), ids=1)
-    question = ask(plan)
+    plan = planner(PollPolicy(jitter=0.0, expected_seconds=1e5), ids=1)
+    poll = ask(plan)
     for _ in range(6):
-        plan.failed(question, question.asked_at, Meaning.LIMITED)
-        later = ask(plan, question.asked_at)
-        assert later.asked_at - question.asked_at <= 120.0
-        question = later
-    answer(plan, question)
-    assert due(plan, question.asked_at) - question.asked_at <= 120.0
+        plan.failed(poll, poll.asked_at, Meaning.LIMITED)
+        later = ask(plan, poll.asked_at)
+        assert later.asked_at - poll.asked_at <= 120.0
+        poll = later
+    answer(plan, poll)
+    assert due(plan, poll.asked_at) - poll.asked_at <= 120.0
 
 
 @pytest.mark.parametrize("meaning", [Meaning.DOWN, Meaning.SPOILED])
 def test_n33_while_the_service_fails_one_request_at_a_time_looks_for_it(meaning: Meaning) -> None:
     """The pause doubles from the shortest interval to the longest."""
-    plan = cadence(size=20, ids=100)
-    question = ask(plan)
+    plan = planner(size=20, ids=100)
+    poll = ask(plan)
     pauses = []
     for _ in range(9):
-        now = question.asked_at
-        plan.failed(question, now, meaning, failure="broken")
-        question = ask(plan, now)
-        pauses.append(round(question.asked_at - now, 6))
-        assert plan.next_request(question.asked_at + 100) is None
-        assert plan.take(question.asked_at + 100) is None
+        now = poll.asked_at
+        plan.failed(poll, now, meaning, failure="broken")
+        poll = ask(plan, now)
+        pauses.append(round(poll.asked_at - now, 6))
+        assert plan.next_request(poll.asked_at + 100) is None
+        assert plan.take(poll.asked_at + 100) is None
     assert [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0] == pauses
-    now = answer(plan, question)
+    now = answer(plan, poll)
     assert now >= due(plan, now)
 
 
 def test_requests_that_fail_together_slow_down_once() -> None:
     """Eight requests that met one outage are one outage."""
-    plan = cadence(QUICK, size=1, ids=9)
+    plan = planner(QUICK, size=1, ids=9)
     together = [plan.take(3.0) for _ in range(8)]
-    for question in together:
-        assert question is not None
-        plan.failed(question, 4.0, Meaning.LIMITED)
+    for poll in together:
+        assert poll is not None
+        plan.failed(poll, 4.0, Meaning.LIMITED)
     assert 5.0 == plan.next_request(4.0)
     answer(plan, ask(plan, 4.0))
     assert 5.0 >= due(plan, 5.0)
@@ -343,53 +343,53 @@ def test_the_pause_that_the_service_asks_for_is_kept(
     retry_after: float | None, pause: float
 ) -> None:
     """Up to two minutes; beyond that the client looks again."""
-    plan = cadence(QUICK, ids=1)
-    question = ask(plan)
-    plan.failed(question, question.asked_at, Meaning.DOWN, retry_after=retry_after)
-    assert question.asked_at + pause == plan.next_request(question.asked_at)
+    plan = planner(QUICK, ids=1)
+    poll = ask(plan)
+    plan.failed(poll, poll.asked_at, Meaning.DOWN, retry_after=retry_after)
+    assert poll.asked_at + pause == plan.next_request(poll.asked_at)
 
 
 @pytest.mark.parametrize("size", [20, 7, 1000])
 def test_i10_ten_thousand_ids_are_swept_with_the_fewest_requests(size: int) -> None:
     """Every id is asked for once before any is asked for again."""
     names = numbered(10_000)
-    plan = cadence(size=size, ids=len(names))
+    plan = planner(size=size, ids=len(names))
     asked: list[str] = []
     for _ in range(math.ceil(len(names) / size)):
-        question = plan.take(60.0)
-        assert question is not None
-        asked += question.names
-        answer(plan, question, at=60.1)
+        poll = plan.take(60.0)
+        assert poll is not None
+        asked += poll.ids
+        answer(plan, poll, at=60.1)
     assert len(names) == len(asked)
     assert {*names} == {*asked}
 
 
 def test_n34_after_a_suspension_there_is_one_question_and_no_burst() -> None:
     """The questions that were missed are not made up for."""
-    plan = cadence(ids=1)
-    question = plan.take(10_000.0)
-    assert question is not None
-    answer(plan, question)
+    plan = planner(ids=1)
+    poll = plan.take(10_000.0)
+    assert poll is not None
+    answer(plan, poll)
     assert plan.take(10_000.0) is None
     assert 10_001.0 <= due(plan, 10_000.0)
 
 
 def search(many: int, culprits: set[str], meaning: Meaning) -> tuple[int, set[str]]:
     """Ask until all others are served and the culprits were alone; tell how often, and for whom."""
-    plan = cadence(ids=many)
+    plan = planner(ids=many)
     served: set[str] = set()
     alone: set[str] = set()
     now, requests = 0.0, 0
     while served | alone != {*numbered(many)}:
-        question = ask(plan, now)
-        now = question.asked_at
+        poll = ask(plan, now)
+        now = poll.asked_at
         requests += 1
         assert requests < 100
-        choke(plan, question, culprits, meaning=meaning)
-        if not culprits & {*question.names}:
-            served.update(question.names)
-        elif len(question.names) == 1:
-            alone.update(question.names)
+        choke(plan, poll, culprits, meaning=meaning)
+        if not culprits & {*poll.ids}:
+            served.update(poll.ids)
+        elif len(poll.ids) == 1:
+            alone.update(poll.ids)
     return requests, served
 
 
@@ -421,13 +421,13 @@ def test_s17_two_ids_that_spoil_requests_are_found_and_the_others_are_served(
 
 def longest_silence(culprits: set[str], *, many: int, hours: float = 1.0) -> float:
     """Return for how long at most none of the others was answered."""
-    plan = cadence(ids=many)
+    plan = planner(ids=many)
     now = heard = silence = 0.0
     while now < hours * 3600:
-        question = ask(plan, now)
-        now = question.asked_at
-        choke(plan, question, culprits)
-        if not culprits & {*question.names}:
+        poll = ask(plan, now)
+        now = poll.asked_at
+        choke(plan, poll, culprits)
+        if not culprits & {*poll.ids}:
             heard = now
         silence = max(silence, now - heard)
     return silence
@@ -450,23 +450,23 @@ def test_those_who_are_found_last_keep_nobody_else_waiting(culprits: set[str], m
 @pytest.mark.parametrize("size", [20, 7, 2])
 def test_an_outage_halves_few_requests_and_blames_nobody(size: int) -> None:
     """A thousand ids, and an hour in which the service chokes on everything."""
-    plan = cadence(size=size, ids=1000)
+    plan = planner(size=size, ids=1000)
     now = 0.0
     halved: set[int] = set()
     while now < 3600:
-        question = ask(plan, now)
-        now = question.asked_at
-        assert choke(plan, question, question.names) is None
-        if len(question.names) < size:
-            halved.update(int(name) for name in question.names)
+        poll = ask(plan, now)
+        now = poll.asked_at
+        assert choke(plan, poll, poll.ids) is None
+        if len(poll.ids) < size:
+            halved.update(int(name) for name in poll.ids)
     # The groups are those that were asked for together at first.
     assert len(halved) <= 10 * size
     asked: set[str] = set()
     requests = 0
     while asked < {*numbered(1000)}:
-        question = ask(plan, now)
-        now = answer(plan, question)
-        asked.update(question.names)
+        poll = ask(plan, now)
+        now = answer(plan, poll)
+        asked.update(poll.ids)
         requests += 1
     assert requests <= 1000 / size + 25
     assert now <= 3600 + 60 + 30
@@ -475,58 +475,58 @@ def test_an_outage_halves_few_requests_and_blames_nobody(size: int) -> None:
 @pytest.mark.parametrize("failures", range(1, 16))
 def test_an_outage_teaches_no_smaller_size(failures: int) -> None:
     """That halves are answered after it, and what was halved was not, says nothing of sizes."""
-    plan = cadence(ids=20)
+    plan = planner(ids=20)
     now = 0.0
     for number in range(failures + 30):
-        question = ask(plan, now)
-        now = question.asked_at
-        choke(plan, question, question.names if number < failures else ())
-    assert 20 == plan.size.most
+        poll = ask(plan, now)
+        now = poll.asked_at
+        choke(plan, poll, poll.ids if number < failures else ())
+    assert 20 == plan.size.limit
 
 
 def test_a_lone_id_that_is_refused_is_blamed() -> None:
     """There is nothing else in the request that the service might mean."""
-    plan = cadence(ids=1)
-    question = ask(plan)
-    assert "0" == plan.failed(question, question.asked_at, Meaning.REFUSED)
+    plan = planner(ids=1)
+    poll = ask(plan)
+    assert "0" == plan.failed(poll, poll.asked_at, Meaning.REFUSED)
 
 
 def test_a_lone_id_that_spoils_is_blamed_once_others_were_answered_meanwhile() -> None:
     """Before that it may be the service."""
     policy = PollPolicy(request_worth=1e-3, min_interval=1.0, expected_seconds=0.5, jitter=0.1)
-    plan = cadence(policy, ids=3, chance=0.0)
-    plan.isolate("0", 1.0)
+    plan = planner(policy, ids=3, chance=0.0)
+    plan.poll_alone("0", 1.0)
     first = plan.take(1.0)
     assert first is not None
     assert plan.failed(first, 1.0, Meaning.SPOILED) is None
     now = 1.0
     for _ in range(2):
         for name in "12":
-            plan.hasten(name, now)
+            plan.expedite(name, now)
         others = ask(plan, now)
-        assert {"1", "2"} == set(others.names)
+        assert {"1", "2"} == set(others.ids)
         now = answer(plan, others)
-    plan.hasten("0", now)
+    plan.expedite("0", now)
     third = ask(plan, now)
-    assert ["0"] == third.names
+    assert ["0"] == third.ids
     assert "0" == plan.failed(third, third.asked_at, Meaning.SPOILED)
 
 
 def test_an_id_that_is_to_blame_is_asked_for_alone_ever_more_rarely() -> None:
     """From the shortest interval to the longest, and it slows down nobody else."""
-    plan = cadence(ids=2)
-    plan.isolate("0", 0.0)
+    plan = planner(ids=2)
+    plan.poll_alone("0", 0.0)
     now = 0.0
     times: list[float] = []
     while len(times) < 9:
-        question = ask(plan, now)
-        now = question.asked_at
-        if "0" in question.names:
-            assert ["0"] == question.names
-            assert question.alone
-            assert "to hear of that id alone" == question.reason
+        poll = ask(plan, now)
+        now = poll.asked_at
+        if "0" in poll.ids:
+            assert ["0"] == poll.ids
+            assert poll.alone
+            assert "to hear of that id alone" == poll.reason
             times.append(now)
-        choke(plan, question, {"0"}, meaning=Meaning.REFUSED)
+        choke(plan, poll, {"0"}, meaning=Meaning.REFUSED)
     intervals = [later - sooner for sooner, later in pairwise(times)]
     for expected, interval in zip([1, 2, 4, 8, 16, 32, 60, 60], intervals, strict=True):
         assert expected <= interval <= expected + 2
@@ -534,27 +534,25 @@ def test_an_id_that_is_to_blame_is_asked_for_alone_ever_more_rarely() -> None:
 
 def test_an_id_that_was_to_blame_returns_to_the_others() -> None:
     """Once it is answered, it costs no request of its own."""
-    plan = cadence(QUICK, ids=2)
-    plan.isolate("0", 0.0)
-    question = ask(plan)
-    plan.failed(question, 0.0, Meaning.REFUSED)
-    plan.hasten("0", 10.0)
-    question = ask(plan, 10.0)
-    assert ["0"] == question.names
-    answer(plan, question)
-    assert {*"01"} == {*ask(plan, 20.0).names}
+    plan = planner(QUICK, ids=2)
+    plan.poll_alone("0", 0.0)
+    poll = ask(plan)
+    plan.failed(poll, 0.0, Meaning.REFUSED)
+    plan.expedite("0", 10.0)
+    poll = ask(plan, 10.0)
+    assert ["0"] == poll.ids
+    answer(plan, poll)
+    assert {*"01"} == {*ask(plan, 20.0).ids}
 
 
 def test_one_that_is_given_up_while_it_is_to_blame_is_forgotten() -> None:
     """Neither alone nor with others."""
-    plan = cadence(ids=1)
+    plan = planner(ids=1)
     for given_up_before in (True, False):
-        question = ask(plan)
+        poll = ask(plan)
         if given_up_before:
             plan.discard("0")
-        assert given_up_before == (
-            plan.failed(question, question.asked_at, Meaning.REFUSED) is None
-        )
+        assert given_up_before == (plan.failed(poll, poll.asked_at, Meaning.REFUSED) is None)
         plan.discard("0")
         assert plan.next_request(1_000.0) is None
         plan.add("0", 0.0)
@@ -562,12 +560,12 @@ def test_one_that_is_given_up_while_it_is_to_blame_is_forgotten() -> None:
 
 def test_suspects_whom_nobody_waits_for_any_more_are_not_asked_for() -> None:
     """Those who are left are, and where none is there is no request."""
-    plan = cadence(ids=2)
-    question = ask(plan)
-    plan.failed(question, question.asked_at, Meaning.SPOILED)
+    plan = planner(ids=2)
+    poll = ask(plan)
+    plan.failed(poll, poll.asked_at, Meaning.SPOILED)
     plan.discard("0")
-    again = ask(plan, question.asked_at)
-    assert ["1"] == again.names
+    again = ask(plan, poll.asked_at)
+    assert ["1"] == again.ids
     assert "to find the id that spoils requests" == again.reason
     plan.discard("1")
     answer(plan, again)
@@ -576,9 +574,9 @@ def test_suspects_whom_nobody_waits_for_any_more_are_not_asked_for() -> None:
 
 def test_where_all_suspects_are_given_up_there_is_no_request() -> None:
     """There is nobody left to ask for."""
-    plan = cadence(ids=2)
-    question = ask(plan)
-    plan.failed(question, question.asked_at, Meaning.SPOILED)
+    plan = planner(ids=2)
+    poll = ask(plan)
+    plan.failed(poll, poll.asked_at, Meaning.SPOILED)
     plan.discard("0")
     plan.discard("1")
     assert plan.take(1_000.0) is None
@@ -587,10 +585,10 @@ def test_where_all_suspects_are_given_up_there_is_no_request() -> None:
 
 def test_suspects_that_were_given_up_hurry_nobody_else() -> None:
     """Who is not due yet waits for its time."""
-    plan = cadence(ids=2)
-    question = ask(plan)
-    now = question.asked_at
-    plan.failed(question, now, Meaning.SPOILED)
+    plan = planner(ids=2)
+    poll = ask(plan)
+    now = poll.asked_at
+    plan.failed(poll, now, Meaning.SPOILED)
     plan.add("new", now)
     plan.discard("0")
     plan.discard("1")
@@ -600,53 +598,53 @@ def test_suspects_that_were_given_up_hurry_nobody_else() -> None:
 
 def test_a_suspect_that_comes_back_is_asked_for_once() -> None:
     """With the suspects, not besides them."""
-    plan = cadence(QUICK, ids=2)
-    question = ask(plan)
-    plan.failed(question, question.asked_at, Meaning.SPOILED)
+    plan = planner(QUICK, ids=2)
+    poll = ask(plan)
+    plan.failed(poll, poll.asked_at, Meaning.SPOILED)
     plan.discard("0")
-    plan.add("0", question.asked_at)
-    again = ask(plan, question.asked_at)
-    assert {*"01"} == {*again.names}
+    plan.add("0", poll.asked_at)
+    again = ask(plan, poll.asked_at)
+    assert {*"01"} == {*again.ids}
     assert plan.next_request(1_000.0) is None
 
 
 def test_s18_a_request_that_is_too_long_is_halved_for_good() -> None:
     """Down to a single id, with nobody to blame and no pause."""
-    plan = cadence(ids=20)
+    plan = planner(ids=20)
     now, sizes = 0.0, []
     for _ in range(5):
-        question = ask(plan, now)
-        now = question.asked_at
-        sizes.append(len(question.names))
-        if len(question.names) > 1:
-            assert plan.failed(question, now, Meaning.TOO_LARGE) is None
+        poll = ask(plan, now)
+        now = poll.asked_at
+        sizes.append(len(poll.ids))
+        if len(poll.ids) > 1:
+            assert plan.failed(poll, now, Meaning.TOO_LARGE) is None
     assert [20, 10, 5, 2, 1] == sizes
-    assert 1 == plan.size.most
-    assert plan.failed(question, now, Meaning.TOO_LARGE) is None
+    assert 1 == plan.size.limit
+    assert plan.failed(poll, now, Meaning.TOO_LARGE) is None
     assert now + 1 == plan.next_request(now)
 
 
 def test_s18_those_whose_request_was_too_long_are_asked_for_again_at_once() -> None:
     """They had waited long enough before."""
-    plan = cadence(ids=20)
+    plan = planner(ids=20)
     now = 0.0
     for expected in (20, 10, 5, 2, 1):
-        question = ask(plan, now)
-        assert expected == len(question.names)
-        assert now in (0.0, question.asked_at)
-        now = question.asked_at
-        plan.failed(question, now, Meaning.TOO_LARGE)
+        poll = ask(plan, now)
+        assert expected == len(poll.ids)
+        assert now in (0.0, poll.asked_at)
+        now = poll.asked_at
+        plan.failed(poll, now, Meaning.TOO_LARGE)
 
 
 def test_s18_suspects_are_not_asked_for_in_a_request_that_is_too_long() -> None:
     """What was learned meanwhile holds for them too."""
-    plan = cadence(size=4, ids=8)
+    plan = planner(size=4, ids=8)
     spoiled, too_large = plan.take(60.0), plan.take(60.0)
     assert spoiled is not None
     assert too_large is not None
     plan.failed(too_large, 60.0, Meaning.TOO_LARGE)
     plan.failed(spoiled, 60.0, Meaning.SPOILED)
-    assert len(ask(plan, 60.0).names) <= plan.size.most == 2
+    assert len(ask(plan, 60.0).ids) <= plan.size.limit == 2
 
 
 def fail_if_longer_than(most: int, *, groups: int) -> int:
@@ -654,22 +652,22 @@ def fail_if_longer_than(most: int, *, groups: int) -> int:
 
     Of each group one request fails twice, and then its halves are asked for.
     """
-    plan = cadence(ids=20 * groups)
+    plan = planner(ids=20 * groups)
     now = 0.0
     for _ in range(groups):
-        question = ask(plan, now)
-        while len(question.names) > most:
-            now = question.asked_at
-            plan.failed(question, now, Meaning.REFUSED, failure="broken")
-            question = ask(plan, now)
-        now = answer(plan, question)
-        for name in question.names:
+        poll = ask(plan, now)
+        while len(poll.ids) > most:
+            now = poll.asked_at
+            plan.failed(poll, now, Meaning.REFUSED, failure="broken")
+            poll = ask(plan, now)
+        now = answer(plan, poll)
+        for name in poll.ids:
             plan.discard(name)
-        question = ask(plan, now)
-        now = answer(plan, question)
-        for name in question.names:
+        poll = ask(plan, now)
+        now = answer(plan, poll)
+        for name in poll.ids:
             plan.discard(name)
-    return plan.size.most
+    return plan.size.limit
 
 
 def test_one_group_that_fails_whole_but_is_answered_in_halves_teaches_no_size() -> None:
@@ -684,122 +682,122 @@ def test_two_groups_that_fail_whole_but_are_answered_in_halves_teach_a_size() ->
 
 def test_s19_answers_that_end_at_the_same_place_twice_teach_the_size() -> None:
     """The service takes the first ten alone, and that is what it is asked for."""
-    plan = cadence(ids=40)
+    plan = planner(ids=40)
     # All have been found before.
     for _ in range(2):
         answer(plan, ask(plan, 60.0))
     for expected in (20, 10):
-        question = ask(plan, 120.0)
-        answer(plan, question, missing=question.names[10:])
-        assert expected == plan.size.most
-    assert 10 == len(ask(plan, 200.0).names)
+        poll = ask(plan, 120.0)
+        answer(plan, poll, missing=poll.ids[10:])
+        assert expected == plan.size.limit
+    assert 10 == len(ask(plan, 200.0).ids)
 
 
-def miss(plan: Cadence, name: str, now: float) -> float:
+def miss(plan: PollPlanner, name: str, now: float) -> float:
     """Let an id be missing in company, and be there alone."""
-    question = ask(plan, now)
-    assert name in question.names
-    now = answer(plan, question, missing=[name])
-    plan.isolate(name, now)
-    question = ask(plan, now)
-    assert [name] == question.names
-    return answer(plan, question)
+    poll = ask(plan, now)
+    assert name in poll.ids
+    now = answer(plan, poll, missing=[name])
+    plan.poll_alone(name, now)
+    poll = ask(plan, now)
+    assert [name] == poll.ids
+    return answer(plan, poll)
 
 
 def test_an_id_that_is_missing_in_company_but_there_alone_twice_teaches_a_size() -> None:
     """It was the company that was too large."""
-    plan = cadence(size=3, ids=3)
+    plan = planner(size=3, ids=3)
     now = miss(plan, "1", 0.0)
-    assert 3 == plan.size.most
-    question = ask(plan, now + 10)
-    while "1" not in question.names or len(question.names) < 3:
-        question = ask(plan, answer(plan, question, missing=["1"]) + 10)
-    now = answer(plan, question, missing=["1"])
-    plan.isolate("1", now)
+    assert 3 == plan.size.limit
+    poll = ask(plan, now + 10)
+    while "1" not in poll.ids or len(poll.ids) < 3:
+        poll = ask(plan, answer(plan, poll, missing=["1"]) + 10)
+    now = answer(plan, poll, missing=["1"])
+    plan.poll_alone("1", now)
     answer(plan, ask(plan, now))
-    assert 1 == plan.size.most
+    assert 1 == plan.size.limit
 
 
 def test_an_id_that_is_missing_alone_too_teaches_no_size() -> None:
     """It is not there, that is all."""
-    plan = cadence(size=3, ids=3)
+    plan = planner(size=3, ids=3)
     now = 0.0
     for _ in range(5):
-        question = ask(plan, now)
-        now = answer(plan, question, missing=["1"])
-        plan.isolate("1", now)
+        poll = ask(plan, now)
+        now = answer(plan, poll, missing=["1"])
+        plan.poll_alone("1", now)
         now = answer(plan, ask(plan, now), missing=["1"]) + 10
-    assert 3 == plan.size.most
+    assert 3 == plan.size.limit
 
 
 def test_an_id_that_was_missing_is_asked_for_again_with_the_others() -> None:
     """It may not have got about yet."""
-    plan = cadence(QUICK, ids=2)
-    question = ask(plan)
-    now = answer(plan, question, missing=["1"])
+    plan = planner(QUICK, ids=2)
+    poll = ask(plan)
+    now = answer(plan, poll, missing=["1"])
     assert now + 1 <= due(plan, now) <= now + 60
-    assert {*"01"} == {*ask(plan, now + 60).names}
+    assert {*"01"} == {*ask(plan, now + 60).ids}
 
 
 def test_an_id_that_is_to_be_certain_is_asked_for_alone_and_now() -> None:
     """Others are not in its request."""
-    plan = cadence(QUICK, ids=3)
-    plan.isolate("1", 0.2)
-    plan.isolate("1", 0.3)
+    plan = planner(QUICK, ids=3)
+    plan.poll_alone("1", 0.2)
+    plan.poll_alone("1", 0.3)
     assert 0.3 >= due(plan, 0.3)
-    question = ask(plan, 0.3)
-    assert (["1"], True) == (question.names, question.alone)
+    poll = ask(plan, 0.3)
+    assert (["1"], True) == (poll.ids, poll.alone)
     assert 1.0 == plan.next_request(0.3)
-    assert {*"02"} == {*ask(plan, 0.3).names}
+    assert {*"02"} == {*ask(plan, 0.3).ids}
 
 
 def test_an_id_that_is_isolated_during_its_request_waits_for_its_end() -> None:
     """No id is in two requests at once."""
-    plan = cadence(ids=1)
-    question = ask(plan)
-    plan.isolate("0", question.asked_at)
-    assert plan.next_request(question.asked_at) is None
+    plan = planner(ids=1)
+    poll = ask(plan)
+    plan.poll_alone("0", poll.asked_at)
+    assert plan.next_request(poll.asked_at) is None
 
 
 def test_a_video_that_is_late_is_looked_for_at_a_steady_interval() -> None:
     """Twenty times until the grace is over."""
-    plan = cadence(PollPolicy(jitter=0.0, video_grace=60.0), ids=1)
-    question = ask(plan)
-    now = question.asked_at
+    plan = planner(PollPolicy(jitter=0.0, video_grace=60.0), ids=1)
+    poll = ask(plan)
+    now = poll.asked_at
     plan.videoless("0", now)
     assert plan.seconds_left("0", now) is None
-    plan.answered(question, now, ["0"])
+    plan.answered(poll, now, ["0"])
     for _ in range(20):
-        question = ask(plan, now)
-        assert math.isclose(3.0, question.asked_at - now)
-        now = question.asked_at
+        poll = ask(plan, now)
+        assert math.isclose(3.0, poll.asked_at - now)
+        now = poll.asked_at
         plan.videoless("0", now)
-        plan.answered(question, now, ["0"])
+        plan.answered(poll, now, ["0"])
 
 
 def test_what_ends_without_its_video_is_learned_from_once() -> None:
     """Its end is the end of the work; the rest says nothing of how long that takes."""
-    plan = cadence()
+    plan = planner()
     plan.add("a", 0.0, certain=True)
     plan.videoless("a", 40.0)
     plan.videoless("a", 50.0)
     assert plan.finished("a", 60.0) is None
-    assert 1 == plan.experience.durations["create"].seen
+    assert 1 == plan.durations.durations["create"].seen
 
 
 def test_what_ended_too_soon_and_goes_on_is_planned_like_the_others() -> None:
     """S09: a service that takes back what it said."""
-    plan = cadence(PollPolicy(jitter=0.0, video_grace=20.0), ids=1)
-    question = ask(plan)
-    plan.videoless("0", question.asked_at)
-    now = answer(plan, question)
+    plan = planner(PollPolicy(jitter=0.0, video_grace=20.0), ids=1)
+    poll = ask(plan)
+    plan.videoless("0", poll.asked_at)
+    now = answer(plan, poll)
     assert due(plan, now) > now + 2
     assert plan.seconds_left("0", now) is not None
 
 
 def test_the_seconds_that_are_left_are_likely() -> None:
     """At first what is expected, then less, though never nothing."""
-    plan = cadence(PollPolicy(jitter=0.0, expected_seconds=45.0), ids=1)
+    plan = planner(PollPolicy(jitter=0.0, expected_seconds=45.0), ids=1)
     plan.add("estimated", 0.0, estimate=300.0)
     left = [plan.seconds_left(name, 0.0) for name in ("0", "estimated")]
     assert [45.0, 300.0] == [pytest.approx(45.0, rel=0.05), pytest.approx(300.0, rel=0.05)]
@@ -811,7 +809,7 @@ def test_the_seconds_that_are_left_are_likely() -> None:
 
 def test_what_has_ended_was_probably_over_for_half_of_the_interval() -> None:
     """From the last look to this one."""
-    plan = cadence()
+    plan = planner()
     plan.add("a", 0.0, certain=True)
     plan.unfinished("a", 30.0)
     assert 5.0 == plan.finished("a", 40.0)
@@ -819,43 +817,43 @@ def test_what_has_ended_was_probably_over_for_half_of_the_interval() -> None:
 
 def test_of_uncertain_ages_nothing_is_learned() -> None:
     """Nobody knows when it began, nor for how long it has been over."""
-    plan = cadence(ids=1)
+    plan = planner(ids=1)
     plan.unfinished("0", 30.0)
     assert plan.finished("0", 40.0) is None
-    assert {} == plan.experience.durations
+    assert {} == plan.durations.durations
 
 
 def test_an_answer_that_tells_its_age_makes_it_certain() -> None:
     """From then on it is learned from."""
-    plan = cadence(ids=1)
+    plan = planner(ids=1)
     plan.unfinished("0", 30.0, age=500.0)
     left = plan.seconds_left("0", 30.0)
     assert left is not None
     assert left > 100
     assert 5.0 == plan.finished("0", 40.0)
-    assert 1 == plan.experience.durations["create"].seen
-    assert plan.experience.durations["create"].median_seconds > 45
+    assert 1 == plan.durations.durations["create"].seen
+    assert plan.durations.durations["create"].median_seconds > 45
 
 
 def test_an_answer_that_is_late_teaches_nothing_again() -> None:
     """What was asked for later has been answered sooner."""
-    plan = cadence()
+    plan = planner()
     plan.add("a", 0.0, certain=True)
     plan.unfinished("a", 30.0)
-    before = plan.experience.learned
+    before = plan.durations.learned
     plan.unfinished("a", 20.0)
-    assert before == plan.experience.learned
+    assert before == plan.durations.learned
     assert 5.0 == plan.finished("a", 40.0)
 
 
 def test_what_is_learned_brings_the_questions_to_where_they_pay() -> None:
     """Where all take two minutes, few questions are asked before."""
 
-    def questions_before_two_minutes(plan: Cadence) -> int:
+    def questions_before_two_minutes(plan: PollPlanner) -> int:
         plan.add("new", 0.0, certain=True)
         return len(follow(plan, 110.0))
 
-    naive, taught = cadence(), cadence()
+    naive, taught = planner(), planner()
     for number in range(100):
         name = str(number)
         taught.add(name, 0.0, certain=True)
@@ -868,7 +866,7 @@ def test_what_is_learned_brings_the_questions_to_where_they_pay() -> None:
 @pytest.mark.parametrize("estimate", [60.0, 600.0])
 def test_what_ends_long_before_its_estimate_is_learned_from(estimate: float) -> None:
     """A service may well be quicker than it says."""
-    plan = cadence()
+    plan = planner()
     plan.add("a", 0.0, certain=True, estimate=estimate)
     assert 1.0 == plan.finished("a", 2.0)
     plan.add("b", 0.0, estimate=estimate)
@@ -878,7 +876,7 @@ def test_what_ends_long_before_its_estimate_is_learned_from(estimate: float) -> 
 @pytest.mark.parametrize("late", [0.0, 1.0, 100.0, 10_000.0])
 def test_what_should_have_ended_by_now_is_asked_for_soon(late: float) -> None:
     """Whoever begins to wait when the estimate is over hears at once, and not after another."""
-    plan = cadence()
+    plan = planner()
     plan.add("a", 1000.0 + late, age=30.0 + late, certain=True, estimate=30.0)
     assert due(plan, 1000.0 + late) <= 1000.0 + late + 3.0
 
@@ -897,16 +895,16 @@ class Events(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         numbers = count()
-        self.plan = Cadence(self.policy, self.size, lambda: (next(numbers) * 0.618) % 1)
+        self.plan = PollPlanner(self.policy, self.size, lambda: (next(numbers) * 0.618) % 1)
         self.wanted: set[str] = set()
-        self.under_way: list[Question] = []
+        self.under_way: list[Poll] = []
         # From when an id may be asked for that is neither in a hurry nor suspected.
         self.earliest: dict[str, float] = {}
 
     @property
     def asked(self) -> list[str]:
         """Return the ids that are asked for at this moment."""
-        return [name for question in self.under_way for name in question.names]
+        return [name for poll in self.under_way for name in poll.ids]
 
     @rule(seconds=st.floats(0, 60))
     def pass_time(self, seconds: float) -> None:
@@ -929,18 +927,18 @@ class Events(RuleBasedStateMachine):
         self.plan.discard(name)
 
     @rule(name=NAMES)
-    def hasten(self, name: str) -> None:
+    def expedite(self, name: str) -> None:
         """Look at once."""
         if name in self.wanted:
             self.earliest.pop(name, None)
-            self.plan.hasten(name, self.now)
+            self.plan.expedite(name, self.now)
 
     @rule(name=NAMES)
-    def isolate(self, name: str) -> None:
+    def poll_alone(self, name: str) -> None:
         """Look at once, without company."""
         if name in self.wanted and name not in self.asked:
             self.earliest.pop(name, None)
-            self.plan.isolate(name, self.now)
+            self.plan.poll_alone(name, self.now)
 
     @rule(name=NAMES)
     def say_that_the_video_is_late(self, name: str) -> None:
@@ -951,41 +949,41 @@ class Events(RuleBasedStateMachine):
     def take(self) -> None:
         """Make a request, if it is time for one."""
         due = self.plan.next_request(self.now)
-        question = self.plan.take(self.now)
-        if question is None:
+        poll = self.plan.take(self.now)
+        if poll is None:
             return
         assert due is not None
         assert due <= self.now
-        assert {*question.names} <= self.wanted
-        assert 0 < len(question.names) <= self.size
-        if question.suspects is None:
+        assert {*poll.ids} <= self.wanted
+        assert 0 < len(poll.ids) <= self.size
+        if poll.group is None:
             # What was learned while suspects were asked for holds from their next halving on.
-            assert len(question.names) <= self.plan.size.most
-            if not question.alone:
-                assert all(self.earliest.get(name, 0.0) <= self.now for name in question.names)
-        self.under_way.append(question)
+            assert len(poll.ids) <= self.plan.size.limit
+            if not poll.alone:
+                assert all(self.earliest.get(name, 0.0) <= self.now for name in poll.ids)
+        self.under_way.append(poll)
 
     @precondition(lambda self: self.under_way)
     @rule(
         place=st.integers(0, 100),
-        news=st.lists(
+        update=st.lists(
             st.sampled_from(["unfinished", "aged", "estimated", "ended", "late", "missing", ""]),
             min_size=size,
             max_size=size,
         ),
         estimate=ESTIMATES,
     )
-    def answer(self, place: int, news: list[str], estimate: float | None) -> None:
+    def answer(self, place: int, update: list[str], estimate: float | None) -> None:
         """Answer one of the requests."""
-        question = self.under_way.pop(place % len(self.under_way))
-        found = [*question.names]
-        for name, said in zip(question.names, news, strict=False):
+        poll = self.under_way.pop(place % len(self.under_way))
+        found = [*poll.ids]
+        for name, said in zip(poll.ids, update, strict=False):
             if said == "unfinished":
-                self.plan.unfinished(name, question.asked_at)
+                self.plan.unfinished(name, poll.asked_at)
             elif said == "aged":
-                self.plan.unfinished(name, question.asked_at, age=15.0)
+                self.plan.unfinished(name, poll.asked_at, age=15.0)
             elif said == "estimated":
-                self.plan.unfinished(name, question.asked_at, estimate=estimate)
+                self.plan.unfinished(name, poll.asked_at, estimate=estimate)
             elif said == "late":
                 self.plan.videoless(name, self.now)
             elif said == "missing":
@@ -994,8 +992,8 @@ class Events(RuleBasedStateMachine):
                 delay = self.plan.finished(name, self.now)
                 assert delay is None or 0 <= delay < math.inf
                 self.discard(name)
-        self.plan.answered(question, self.now, found)
-        for name in {*question.names} & self.wanted:
+        self.plan.answered(poll, self.now, found)
+        for name in {*poll.ids} & self.wanted:
             self.earliest[name] = self.now + self.policy.min_interval
 
     @precondition(lambda self: self.under_way)
@@ -1007,12 +1005,10 @@ class Events(RuleBasedStateMachine):
     )
     def fail(self, place: int, meaning: Meaning, failure: str, retry_after: float | None) -> None:
         """Let one of the requests fail."""
-        question = self.under_way.pop(place % len(self.under_way))
-        blamed = self.plan.failed(
-            question, self.now, meaning, failure=failure, retry_after=retry_after
-        )
+        poll = self.under_way.pop(place % len(self.under_way))
+        blamed = self.plan.failed(poll, self.now, meaning, failure=failure, retry_after=retry_after)
         if blamed is not None:
-            assert [blamed] == question.names
+            assert [blamed] == poll.ids
             assert blamed in self.wanted
 
     @invariant()
@@ -1043,17 +1039,17 @@ class Events(RuleBasedStateMachine):
                 assert due is not None
                 assert due <= horizon
                 self.now = max(self.now, due)
-                question = self.plan.take(self.now)
-                if question is None:
+                poll = self.plan.take(self.now)
+                if poll is None:
                     continue
-                assert {*question.names} <= self.wanted
-                missing.difference_update(question.names)
-                self._answer_all(question)
+                assert {*poll.ids} <= self.wanted
+                missing.difference_update(poll.ids)
+                self._answer_all(poll)
 
-    def _answer_all(self, question: Question) -> None:
-        for name in question.names:
-            self.plan.unfinished(name, question.asked_at)
-        self.plan.answered(question, self.now, question.names)
+    def _answer_all(self, poll: Poll) -> None:
+        for name in poll.ids:
+            self.plan.unfinished(name, poll.asked_at)
+        self.plan.answered(poll, self.now, poll.ids)
 
 
 Events.TestCase.settings = settings(deadline=None, max_examples=100, stateful_step_count=50)
@@ -1062,43 +1058,43 @@ TestAnySeriesOfEvents = Events.TestCase
 
 def test_a_culprit_stays_alone_while_the_service_is_down() -> None:
     """That its lone question fails for another reason does not clear it."""
-    plan = cadence(POLICY, ids=4)
-    plan.isolate("0", 1.0)
-    question = plan.take(1.0)
-    assert question is not None
-    assert ["0"] == question.names
-    assert plan.failed(question, 1.0, Meaning.DOWN) is None
+    plan = planner(POLICY, ids=4)
+    plan.poll_alone("0", 1.0)
+    poll = plan.take(1.0)
+    assert poll is not None
+    assert ["0"] == poll.ids
+    assert plan.failed(poll, 1.0, Meaning.DOWN) is None
     others = plan.take(300.0)
     assert others is not None
-    assert {"1", "2", "3"} == set(others.names)
-    plan.answered(others, 300.0, others.names)
+    assert {"1", "2", "3"} == set(others.ids)
+    plan.answered(others, 300.0, others.ids)
     again = plan.take(300.0)
     assert again is not None
-    assert (["0"], True) == (again.names, again.alone)
+    assert (["0"], True) == (again.ids, again.alone)
 
 
 def test_a_lone_id_is_not_blamed_while_others_fail_now_and_then() -> None:
     """A service that fails at random would pass for one with bad ids."""
-    plan = cadence(POLICY, ids=3)
-    plan.isolate("0", 1.0)
+    plan = planner(POLICY, ids=3)
+    plan.poll_alone("0", 1.0)
     lone = ask(plan, 1.0)
     plan.failed(lone, 1.0, Meaning.SPOILED)
     for name in "12":
-        plan.hasten(name, 100.0)
+        plan.expedite(name, 100.0)
     others = ask(plan, 100.0)
     plan.failed(others, 100.0, Meaning.DOWN)
     plan.answered(ask(plan, 200.0), 200.0, "12")
     lone = ask(plan, 200.0)
-    assert ["0"] == lone.names
+    assert ["0"] == lone.ids
     for name in "12":
-        plan.hasten(name, 201.0)
+        plan.expedite(name, 201.0)
     plan.answered(ask(plan, 201.0), 201.0, "12")
     assert plan.failed(lone, 202.0, Meaning.SPOILED) is None
 
 
 def test_who_comes_back_is_taken_up_where_it_was_left() -> None:
     """A wait in many short waits neither asks more often nor starts anew each time."""
-    plan = cadence(POLICY)
+    plan = planner(POLICY)
     assert plan.add("a", 0.0, certain=True) is True
     due = plan.next_request(0.0)
     assert due is not None
@@ -1106,10 +1102,10 @@ def test_who_comes_back_is_taken_up_where_it_was_left() -> None:
         plan.discard("a")
         assert plan.add("a", float(now)) is False
         assert math.isclose(due, plan.next_request(now) or 0.0)
-    question = plan.take(due)
-    assert question is not None
+    poll = plan.take(due)
+    assert poll is not None
     plan.unfinished("a", due)
-    plan.answered(question, due, ["a"])
+    plan.answered(poll, due, ["a"])
     again = plan.next_request(due)
     plan.discard("a")
     plan.add("a", due)
@@ -1121,7 +1117,7 @@ def test_who_comes_back_is_taken_up_where_it_was_left() -> None:
 
 def test_only_so_many_who_left_are_remembered() -> None:
     """Memory is bounded, however many come and go."""
-    plan = cadence(POLICY)
+    plan = planner(POLICY)
     for number in range(10_001):
         plan.add(str(number), 0.0)
         plan.discard(str(number))
@@ -1131,14 +1127,14 @@ def test_only_so_many_who_left_are_remembered() -> None:
 
 def test_suspects_that_came_back_and_are_too_many_wait_for_their_time() -> None:
     """Nothing is asked for rather than no id at all."""
-    plan = cadence(POLICY, size=4, ids=4)
-    question = ask(plan, 60.0)
-    now = question.asked_at
-    plan.failed(question, now, Meaning.SPOILED, failure="broken")
+    plan = planner(POLICY, size=4, ids=4)
+    poll = ask(plan, 60.0)
+    now = poll.asked_at
+    plan.failed(poll, now, Meaning.SPOILED, failure="broken")
     plan.size.refused(4)
-    for name in question.names:
+    for name in poll.ids:
         plan.finished(name, now)
         plan.discard(name)
         plan.add(name, now + 5.0)
     assert plan.take(now + 5.0) is None
-    assert set(question.names) == set(ask(plan, now + 200.0).names)
+    assert set(poll.ids) == set(ask(plan, now + 200.0).ids)

@@ -3,7 +3,7 @@
 import pytest
 from attrs import evolve
 
-from luma_async._tracking.sansio.progress import Progress, has_ended
+from luma_async._tracking.sansio.progress import Progress, has_video_or_failed
 from luma_async.errors import BadRequestError, GenerationFailedError, NotFoundError, ServerError
 from luma_async.models import Generation, Video
 from luma_async.settings import PollPolicy
@@ -221,7 +221,7 @@ def test_a_generation_has_ended_with_its_video_or_its_failure(
     generation: Generation, *, ended: bool
 ) -> None:
     """Nothing more will happen to it."""
-    assert ended == has_ended(generation)
+    assert ended == has_video_or_failed(generation)
 
 
 def test_s11_the_grace_for_a_video_begins_anew_after_the_same_words_again() -> None:

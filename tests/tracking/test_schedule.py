@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from luma_async._tracking.sansio.backpressure import Pressure
+from luma_async._tracking.sansio.backpressure import Backpressure
 from luma_async._tracking.sansio.hazard import EDGES, ESTIMATED, VAGUE, Hazard
-from luma_async._tracking.sansio.poll_state import Plan
+from luma_async._tracking.sansio.poll_state import PollState
 from luma_async._tracking.sansio.schedule import Schedule
 from luma_async.settings import AGE_CLASSES, PollPolicy
 
@@ -26,22 +26,22 @@ def constant(rate: float) -> Hazard:
 
 def schedule(policy: PollPolicy = FREE, *, size: int = 20, chance: float = 0.5) -> Schedule:
     """Make a schedule in which chance always falls the same way."""
-    return Schedule(policy, Pressure(policy, lambda: chance), size, lambda: chance)
+    return Schedule(policy, Backpressure(policy, lambda: chance), size, lambda: chance)
 
 
 def plan(
     hazard: Hazard, *, asked: float = 0.0, origin: float = 0.0, unit: float = 1.0, name: str = "a"
-) -> Plan:
+) -> PollState:
     """Make the plan of an id that was unfinished when it was asked for."""
-    return Plan(name, hazard, origin, unit, asked, certain=True, earliest=asked)
+    return PollState(name, hazard, origin, unit, asked, certain=True, earliest=asked)
 
 
-def names(plans: "list[Plan] | tuple[Plan, ...]") -> str:
+def names(plans: "list[PollState] | tuple[PollState, ...]") -> str:
     """Return the names of some plans in a row."""
-    return "".join(each.name for each in plans)
+    return "".join(each.generation_id for each in plans)
 
 
-def waited(each: Plan, until: float, *, steps: int = 500) -> float:
+def waited(each: PollState, until: float, *, steps: int = 500) -> float:
     """Integrate P(T <= u | T > a) over the seconds from the last look to a time."""
     start, end = each.age(each.asked), each.age(until)
     width = (end - start) / steps
@@ -95,13 +95,14 @@ def test_more_than_fit_into_a_request_do_not_hurry_it() -> None:
     st.lists(st.tuples(st.floats(0, 150), st.floats(0, 5)), min_size=1, max_size=20),
 )
 def test_ids_of_any_ages_are_asked_for_when_their_waiting_is_worth_it(
-    looks: list[tuple[float, float]],
+    snapshots: list[tuple[float, float]],
 ) -> None:
     """The sum of what they have probably waited, integrated, is what a request is worth."""
     some = schedule()
     hazard = Hazard()
     plans = [
-        plan(hazard, asked=1000.0 - ago, origin=1000.0 - ago - age, unit=UNIT) for age, ago in looks
+        plan(hazard, asked=1000.0 - ago, origin=1000.0 - ago - age, unit=UNIT)
+        for age, ago in snapshots
     ]
     some.put(plans, 1000.0, len(plans))
     due = some.due(1000.0)
@@ -156,9 +157,9 @@ def test_four_times_the_worth_is_twice_the_interval(worth: float) -> None:
 
 def test_after_429_intervals_are_longer() -> None:
     """A request that is four times as dear is made at twice the interval."""
-    pressure = Pressure(FREE, lambda: 0.5)
-    some = Schedule(FREE, pressure, 20, lambda: 0.5)
-    pressure.failed(0.0, 0.0, limited=True, retry_after=None)
+    backpressure = Backpressure(FREE, lambda: 0.5)
+    some = Schedule(FREE, backpressure, 20, lambda: 0.5)
+    backpressure.failed(0.0, 0.0, limited=True, retry_after=None)
     some.put([plan(constant(0.001))], 0.0, 1)
     assert math.isclose(2 * math.sqrt(2 * WORTH / 0.001), some.due(0.0), rel_tol=0.03)
 

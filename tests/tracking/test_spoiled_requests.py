@@ -126,7 +126,7 @@ async def test_a_service_that_fails_at_random_loses_nobody_and_stays_fast(share:
         names = [f"g-{number}" for number in range(100)]
         ends = await wait_for_list(service.tracker, names, 2 * HOUR)
         assert names == [generation.id for generation in ends]
-        assert 20 == service.tracker.cadence.size.most
+        assert 20 == service.tracker.planner.size.limit
 
 
 @pytest.mark.parametrize(("old", "new", "lag"), [(1, 3, 60.0), (2, 5, 100.0), (5, 15, 20.0)])
@@ -149,7 +149,7 @@ async def test_h17_new_ids_that_are_found_late_do_not_shrink_the_requests(
     ends = await wait_for_list(service.tracker, late, HOUR)
     assert late == [generation.id for generation in ends]
     assert early == [generation.id for generation in await waits]
-    assert 20 == service.tracker.cadence.size.most
+    assert 20 == service.tracker.planner.size.limit
 
 
 @pytest.mark.parametrize("timeout", [0.2, 1.0, 5.0, 10.0])
@@ -162,7 +162,7 @@ async def test_a_wait_in_many_short_waits_is_as_good_as_a_long_one(
     service = Pretended(done_after(start + 60.0))
     target = "a" if how == "by its id" else pending("a")
     if how == "ordered":
-        service.tracker.tracks.ordered(pending("a"), "create")
+        service.tracker.subscriptions.ordered(pending("a"), "create")
     while anyio.current_time() < start + 600.0:
         with contextlib.suppress(WaitTimeoutError):
             await wait_for_one(service.tracker, target, timeout)
@@ -181,7 +181,7 @@ async def test_h22_a_request_that_is_too_long_is_halved() -> None:
     sizes = [len(ids) for ids in service.asked]
     assert [20, 10] == sorted(set(sizes) - set(range(7)), reverse=True)
     assert sum(size > 6 for size in sizes) <= 2 * 8
-    assert 5 == service.tracker.cadence.size.most
+    assert 5 == service.tracker.planner.size.limit
 
 
 async def test_s19_a_service_that_answers_the_first_few_is_asked_for_as_many() -> None:
@@ -191,7 +191,7 @@ async def test_s19_a_service_that_answers_the_first_few_is_asked_for_as_many() -
     names = [f"g-{number}" for number in range(100)]
     await wait_for_list(service.tracker, names, HOUR)
 
-    assert 7 == service.tracker.cadence.size.most
+    assert 7 == service.tracker.planner.size.limit
     assert max(len(ids) for ids in service.asked[-10:]) <= 7
 
 
@@ -206,7 +206,7 @@ async def test_s18_a_service_that_takes_fewer_ids_is_found_out() -> None:
     ends = await wait_for_list(service.tracker, names, HOUR)
 
     assert names == [generation.id for generation in ends]
-    assert 20 == service.tracker.cadence.size.most
+    assert 20 == service.tracker.planner.size.limit
 
 
 async def test_s18_a_service_that_answers_nothing_to_many_ids_loses_nobody() -> None:
@@ -218,7 +218,7 @@ async def test_s18_a_service_that_answers_nothing_to_many_ids_loses_nobody() -> 
     ends = await wait_for_list(service.tracker, names, HOUR)
 
     assert names == [generation.id for generation in ends]
-    assert service.tracker.cadence.size.most <= 20
+    assert service.tracker.planner.size.limit <= 20
 
 
 async def test_all_that_are_unknown_end_although_nothing_is_ever_found() -> None:

@@ -29,7 +29,7 @@ from luma_async import (
     WaitTimeoutError,
 )
 from luma_async._api.sansio.retry import Attempts, RetryBudget
-from luma_async._tracking.waiters import Look
+from luma_async._tracking.waiters import SnapshotWaiter
 from luma_async._tracking.waits import wait_for_all, wait_for_list, wait_for_one, watch
 from tests.soak.stall import one_trial
 from tests.support.clients import tasks_of_ours
@@ -69,7 +69,7 @@ async def test_ten_thousand_ids_take_five_hundred_requests_a_sweep() -> None:
     assert names == [generation.id for generation in ends]
     assert 500 == len(service.asked)
     assert names == sorted((name for ids in service.asked for name in ids), key=names.index)
-    assert 0 == len(service.tracker.tracks)
+    assert 0 == len(service.tracker.subscriptions)
 
 
 async def test_i10_the_number_of_waiters_does_not_change_what_is_asked() -> None:
@@ -92,7 +92,7 @@ async def test_requests_keep_to_the_limits_of_the_client() -> None:
     service = Pretended(lambda name, now: completed(name), limits=limits, latency=1.0)
 
     def note(found: list[Generation]) -> list[Generation]:
-        at_once.append(service.gate.in_flight)
+        at_once.append(service.rate_limiter.in_flight)
         return found
 
     service.shape = note
@@ -123,7 +123,7 @@ async def test_s27_a_waiter_who_leaves_is_not_asked_for_any_more() -> None:
         asked = len(service.asked)
         await anyio.sleep(HOUR)
         assert asked == len(service.asked)
-        assert (0, []) == (len(service.tracker.tracks), tasks_of_ours())
+        assert (0, []) == (len(service.tracker.subscriptions), tasks_of_ours())
 
 
 async def test_s27_a_waiter_who_comes_during_a_request_is_in_the_next() -> None:
@@ -334,7 +334,7 @@ async def test_p38_closing_ends_thousands_of_waits_at_once() -> None:
     errors = [task.exception() for task in waits]
     assert {ClientStateError} == {type(error) for error in errors}
     assert 6000 == len({id(error) for error in errors})
-    assert (0, []) == (len(service.tracker.tracks), tasks_of_ours())
+    assert (0, []) == (len(service.tracker.subscriptions), tasks_of_ours())
     with pytest.raises(ClientStateError):
         await wait_for_one(service.tracker, "a", math.inf)
 
@@ -422,20 +422,20 @@ async def test_durations_are_learned() -> None:
     service = Pretended(done_after(start + 20.0))
     names = [f"g-{number}" for number in range(200)]
     for name in names:
-        service.tracker.tracks.ordered(pending(name), "create")
-    before = service.tracker.cadence.experience.durations
+        service.tracker.subscriptions.ordered(pending(name), "create")
+    before = service.tracker.planner.durations.durations
     await wait_for_list(service.tracker, names, math.inf)
 
-    after = service.tracker.cadence.experience.durations["create"]
+    after = service.tracker.planner.durations.durations["create"]
     assert {} == before
-    assert (200, 200) == (service.tracker.tracks.finished, after.seen)
+    assert (200, 200) == (service.tracker.subscriptions.finished, after.seen)
     assert 15.0 <= after.median_seconds <= after.p90_seconds <= 40.0
 
 
-def look_for(service: Pretended, names: Sequence[str], attempts: int = 3) -> Look:
+def look_for(service: Pretended, names: Sequence[str], attempts: int = 3) -> SnapshotWaiter:
     """Make a call that wants the next answer."""
     policy = RetryPolicy(attempts=attempts, first_delay=0.1)
-    return Look(
+    return SnapshotWaiter(
         names, attempts=Attempts(policy, RetryBudget(policy), anyio.current_time(), random.random)
     )
 
@@ -443,13 +443,13 @@ def look_for(service: Pretended, names: Sequence[str], attempts: int = 3) -> Loo
 async def look(service: Pretended, names: Sequence[str], attempts: int = 3) -> dict[str, str]:
     """Ask for states now; an id that the service does not know is "unknown"."""
     found = {}
-    listener = look_for(service, names, attempts)
-    service.tracker.join(listener)
+    waiter = look_for(service, names, attempts)
+    service.tracker.join(waiter)
     try:
-        while (news := await listener.receive()) is not None:
-            found[news.id] = news.generation.state if news.generation else "unknown"
+        while (update := await waiter.receive()) is not None:
+            found[update.id] = update.generation.state if update.generation else "unknown"
     finally:
-        service.tracker.leave(listener)
+        service.tracker.leave(waiter)
     return found
 
 
@@ -518,7 +518,7 @@ async def test_a_look_that_is_given_up_leaves_nothing() -> None:
     service = Pretended(done_after(0.0), latency=5.0)
     with anyio.move_on_after(1.0):
         await look(service, ["a", "b"])
-    assert 0 == len(service.tracker.tracks)
+    assert 0 == len(service.tracker.subscriptions)
     await anyio.sleep(10.0)
     assert 1 == len(service.asked)
 
@@ -530,7 +530,7 @@ async def test_an_answer_for_somebody_who_left_is_of_no_consequence() -> None:
         await wait_for_one(service.tracker, "a", math.inf)
     await anyio.sleep(10.0)
     assert [("a",)] == service.asked
-    assert 0 == len(service.tracker.tracks)
+    assert 0 == len(service.tracker.subscriptions)
 
 
 async def test_a_refusal_for_somebody_who_left_is_of_no_consequence() -> None:
@@ -541,7 +541,7 @@ async def test_a_refusal_for_somebody_who_left_is_of_no_consequence() -> None:
         await wait_for_one(service.tracker, "a", math.inf)
     await anyio.sleep(10.0)
     assert [("a",)] == service.asked
-    assert 0 == len(service.tracker.tracks)
+    assert 0 == len(service.tracker.subscriptions)
 
 
 async def test_a_watcher_hears_of_changes_and_of_the_present() -> None:

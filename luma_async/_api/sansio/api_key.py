@@ -13,7 +13,7 @@ from luma_async.errors import ConfigurationError
 KEY_VARIABLES = ("AIML_API_KEY", "AIMLAPI_API_KEY", "AIMLAPI_KEY")
 _HIDDEN = "[key]"
 # What is shorter is no secret, and might stand in an answer by chance.
-_SHORTEST_SECRET = 8
+_MIN_SECRET_LENGTH = 8
 
 
 class Secret:
@@ -50,17 +50,17 @@ class Secret:
         """Return the key, for the one header that carries it."""
         return self._value
 
-    def scrub(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Hide the key in what the service or a library says."""
         return text.replace(self._value, _HIDDEN) if self._is_secret else text
 
-    def scrub_bytes(self, data: bytes) -> bytes:
+    def redact_bytes(self, data: bytes) -> bytes:
         """Hide the key in the body of an answer."""
         return data.replace(self._value.encode(), _HIDDEN.encode()) if self._is_secret else data
 
     @property
     def _is_secret(self) -> bool:
-        return len(self._value) >= _SHORTEST_SECRET
+        return len(self._value) >= _MIN_SECRET_LENGTH
 
 
 @frozen

@@ -36,7 +36,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 @frozen(kw_only=True)
-class Answer:
+class Response:
     """A complete HTTP answer. The names of its headers are in lower case."""
 
     status: int
@@ -53,7 +53,7 @@ class Answer:
 
 
 @frozen(kw_only=True)
-class States:
+class StatusResult:
     """What one answer says of the generations that were asked for.
 
     Attributes:
@@ -68,8 +68,8 @@ class States:
 
 
 def read_states(
-    answer: Answer, known: Callable[[str], Generation | None] = lambda name: None
-) -> States:
+    answer: Response, known: Callable[[str], Generation | None] = lambda name: None
+) -> StatusResult:
     """Read the answer to a question for many generations.
 
     Args:
@@ -97,10 +97,10 @@ def read_states(
         except ResponseFormatError as error:
             problems.extend(error.problems)
     date = _date(answer.headers.get("date", "")) or answer.received_at
-    return States(generations=generations, problems=problems, date=date)
+    return StatusResult(generations=generations, problems=problems, date=date)
 
 
-def find_state(answer: Answer, name: str) -> Generation:
+def read_generation(answer: Response, name: str) -> Generation:
     """Read the answer to a question for one generation.
 
     Raises:
@@ -121,7 +121,7 @@ def unknown_id(name: str) -> NotFoundError:
     return NotFoundError(f"the service does not know generation {name}", status=404)
 
 
-def read_receipt(answer: Answer) -> Generation:
+def read_created(answer: Response) -> Generation:
     """Read what a create or extend is answered with; the id is all that it has to hold.
 
     Raises:
@@ -135,7 +135,7 @@ def read_receipt(answer: Answer) -> Generation:
     return evolve(structure(readable, Generation, path=path), raw=entry)
 
 
-def read_summaries(answer: Answer) -> list[GenerationSummary]:
+def read_summaries(answer: Response) -> list[GenerationSummary]:
     """Read the account's list.
 
     Raises:
@@ -149,7 +149,7 @@ def read_summaries(answer: Answer) -> list[GenerationSummary]:
     ]
 
 
-def read_upload(answer: Answer) -> UploadedImage:
+def read_upload(answer: Response) -> UploadedImage:
     """Read what an upload is answered with.
 
     Raises:
@@ -160,7 +160,7 @@ def read_upload(answer: Answer) -> UploadedImage:
     return structure(entry, UploadedImage, path=path)
 
 
-def _only(answer: Answer) -> tuple[Mapping[str, Any], str]:
+def _only(answer: Response) -> tuple[Mapping[str, Any], str]:
     """Take the one object of an answer, alone or as a list of one, and its place."""
     payload = _payload(answer)
     path = "$"
@@ -171,13 +171,13 @@ def _only(answer: Answer) -> tuple[Mapping[str, Any], str]:
     return payload, path
 
 
-def _list(payload: object, answer: Answer) -> list[Any]:
+def _list(payload: object, answer: Response) -> list[Any]:
     if not isinstance(payload, list):
         raise ResponseFormatError(["expected a list at $"], status=answer.status)
     return payload
 
 
-def _payload(answer: Answer) -> Any:
+def _payload(answer: Response) -> Any:
     if not 200 <= answer.status < 300:
         raise refusal(answer)
     try:
@@ -202,7 +202,7 @@ def _embedded_status(payload: object) -> int | None:
     return status if 400 <= status <= 599 else None
 
 
-def refusal(answer: Answer, *, status: int | None = None) -> APIError:
+def refusal(answer: Response, *, status: int | None = None) -> APIError:
     """Make the error that an answer stands for, whatever its body looks like."""
     status = answer.status if status is None else status
     try:

@@ -112,7 +112,7 @@ class Attempts:
     _policy: RetryPolicy
     _budget: RetryBudget
     _started: float
-    _chance: Callable[[], float] = random.random
+    _random: Callable[[], float] = random.random
     _outlasts_limits: bool = False
     _made: int = field(default=0, init=False)
     _limited: int = field(default=0, init=False)
@@ -124,17 +124,17 @@ class Attempts:
         self._limited += limited
         if not limited and self._made - self._limited >= self._policy.attempts:
             return None
-        delay = backoff(self._policy, self._made, self._chance)
+        delay = backoff(self._policy, self._made, self._random)
         asked = error.retry_after if isinstance(error, APIError) else None
         if asked is not None:
             # A little later than asked and never sooner, or all come back at the same instant.
-            delay = max(delay, asked * (1 + 0.1 * self._chance()))
+            delay = max(delay, asked * (1 + 0.1 * self._random()))
         if now - self._started + delay > self._policy.deadline:
             return None
         return delay if limited or self._budget.withdraw(now) else None
 
 
-def backoff(policy: RetryPolicy, made: int, chance: Callable[[], float]) -> float:
+def backoff(policy: RetryPolicy, made: int, random: Callable[[], float]) -> float:
     """Draw the delay after the `made`-th failure: full jitter below a doubling bound."""
     bound = min(policy.max_delay, policy.first_delay * 2.0 ** min(made - 1, 60))
-    return chance() * bound
+    return random() * bound

@@ -22,7 +22,7 @@ class Reservation:
 
 
 @define(eq=False)
-class Purse:
+class BudgetTracker:
     """Keeps a client within its `Budget`."""
 
     _budget: Budget

@@ -10,20 +10,20 @@ _MAX_DELAY = 60.0
 
 
 @define
-class Valve:
+class CircuitBreaker:
     """Lets orders through, holds them for a while, or shuts for good.
 
     A service that cannot be reached, or takes no more for now, is tried again after 1, 2, 4, and at
-    most 60 seconds, until `patience` is over. What would meet every other order as well (the key,
-    the credits, the budget) shuts it at once, and so do three orders in a row whose outcome is
+    most 60 seconds, until `outage_timeout` is over. What would meet every other order as well (the
+    key, the credits, the budget) shuts it at once, and so do three orders in a row whose outcome is
     unknown: whatever swallows the answers would swallow those of all the others.
 
     Attributes:
-        patience: The seconds for which the service may be out of reach.
+        outage_timeout: The seconds for which the service may be out of reach.
         shut_by: Why no more orders are sent; None while they are.
     """
 
-    patience: float
+    outage_timeout: float
     shut_by: LumaError | None = field(default=None, init=False)
     _unknown: int = field(default=0, init=False)
     _failing_since: float | None = field(default=None, init=False)
@@ -55,7 +55,7 @@ class Valve:
             # Others that were on their way have met the same.
             return
         self._failing_since = now if self._failing_since is None else self._failing_since
-        left = self.patience - (now - self._failing_since)
+        left = self.outage_timeout - (now - self._failing_since)
         if left <= 0 or _asked_for(error) > left or not _may_pass(error):
             self.shut(error)
         self._open_at = now + max(self._delay, _asked_for(error))

@@ -127,7 +127,7 @@ class _Evidence:
         if len({order_digest(one.order) for one in same if one.may_be_lost}) > 1:
             return "orders of the same prompt and other options are unknown as well"
         for row in rows:
-            if any(self.prompts[name] is None for name in self._new(row)):
+            if any(self.prompts[generation_id] is None for generation_id in self._new(row)):
                 return "the account's list shows new generations without a prompt"
             number = len(self._eligible(row))
             if number > sum((other.run or 0) >= (row.run or 0) for other in rows):
@@ -139,7 +139,11 @@ class _Evidence:
         found: dict[str, str] = {}
         # What a later run may have made is also what an earlier one may have, not the reverse.
         for row in sorted(rows, key=lambda row: -(row.run or 0)):
-            free = [name for name in self._eligible(row) if name not in found.values()]
+            free = [
+                generation_id
+                for generation_id in self._eligible(row)
+                if generation_id not in found.values()
+            ]
             if free:
                 found[row.order_id] = free[0]
         return found
@@ -161,13 +165,17 @@ class _Evidence:
         ):
             return "it is not in the account's list, which shows no later order either"
         first = min(row.run or 0 for row in rows)
-        if any(name not in self.prompts for name, run in self.seen.items() if run <= first):
+        if any(
+            generation_id not in self.prompts
+            for generation_id, run in self.seen.items()
+            if run <= first
+        ):
             return "the account's list lacks generations that were there before"
         under_way = {one.order.user_prompt for one in self.receipts if one.state == "submitting"}
         if any(
-            name not in found and self.prompts[name] not in under_way
+            generation_id not in found and self.prompts[generation_id] not in under_way
             for row in rows
-            for name in self._new(row)
+            for generation_id in self._new(row)
         ):
             return "the account has new generations of other prompts, and it may be one of them"
         return None
@@ -185,13 +193,17 @@ class _Evidence:
         claimed = {one.generation_id for one in self.receipts}
         run = row.run or 0
         return [
-            name
-            for name in self.prompts
-            if name not in claimed and self.seen.get(name, run + 1) > run
+            generation_id
+            for generation_id in self.prompts
+            if generation_id not in claimed and self.seen.get(generation_id, run + 1) > run
         ]
 
     def _eligible(self, row: Receipt) -> list[str]:
-        return [name for name in self._new(row) if self.prompts[name] == row.order.user_prompt]
+        return [
+            generation_id
+            for generation_id in self._new(row)
+            if self.prompts[generation_id] == row.order.user_prompt
+        ]
 
 
 def _latest(rows: Sequence[Receipt]) -> datetime | None:

@@ -6,7 +6,7 @@ to have been accepted; whatever does not fit is unknown, and unknown is never se
 
 from attrs import frozen
 
-from luma_async._api.sansio.responses import Answer, excerpt, read_receipt, refusal
+from luma_async._api.sansio.responses import Response, excerpt, read_created, refusal
 from luma_async.errors import APIError, ConnectError, RequestError, ResponseFormatError
 from luma_async.models import Generation
 
@@ -55,14 +55,14 @@ class Unknown:
     request_id: str | None = None
 
 
-Ending = Accepted | Rejected | NotSent | Unknown
+SubmissionResult = Accepted | Rejected | NotSent | Unknown
 
 
-def judge_answer(answer: Answer) -> Ending:
+def classify_response(answer: Response) -> SubmissionResult:
     """Say what a complete answer means."""
     if 200 <= answer.status < 300:
         try:
-            return Accepted(read_receipt(answer))
+            return Accepted(read_created(answer))
         except APIError as error:
             refused = error
         except ResponseFormatError as error:
@@ -78,7 +78,7 @@ def judge_answer(answer: Answer) -> Ending:
     return Unknown(str(refused), refused.status, refused.request_id)
 
 
-def judge_failure(error: RequestError) -> Ending:
+def classify_failure(error: RequestError) -> SubmissionResult:
     """Say what it means that no answer came."""
     if isinstance(error, ConnectError):
         return NotSent(error)

@@ -8,15 +8,15 @@ from attrs import define, field
 
 from luma_async.settings import PollPolicy
 
-_LONGEST_REST = 120.0
-_DEARER = 4.0
-_DEAREST = 64.0
+_MAX_RETRY_AFTER = 120.0
+_COST_STEP = 4.0
+_MAX_COST = 64.0
 _HALF_LIFE = 30.0
 _ENOUGH = 2
 
 
 @define(eq=False)
-class Pressure:
+class Backpressure:
     """What failures say of the service, and what follows for all questions.
 
     After a failure there is a pause, which doubles with each one from `PollPolicy.min_interval`
@@ -33,36 +33,36 @@ class Pressure:
     """
 
     _policy: PollPolicy
-    _chance: Callable[[], float] = random.random
+    _random: Callable[[], float] = random.random
     not_before: float = field(default=float("-inf"), init=False)
     counts: tuple[int, int] = field(default=(0, 0), init=False)
     _pause: float = field(default=0.0, init=False)
     _failed_at: float = field(default=float("-inf"), init=False)
-    _price: float = field(default=1.0, init=False)
-    _priced_at: float = field(default=0.0, init=False)
+    _cost_factor: float = field(default=1.0, init=False)
+    _factor_at: float = field(default=0.0, init=False)
 
     @property
     def is_pausing(self) -> bool:
         """Whether the service has not answered since it failed."""
         return self._pause > 0
 
-    def price(self, now: float) -> float:
+    def cost_factor(self, now: float) -> float:
         """Return by which factor a request is dearer than while the service is well."""
-        if self._price == 1.0:
+        if self._cost_factor == 1.0:
             return 1.0
-        halvings = (now - self._priced_at) / _HALF_LIFE
-        return max(1.0, self._price * math.pow(0.5, halvings))
+        halvings = (now - self._factor_at) / _HALF_LIFE
+        return max(1.0, self._cost_factor * math.pow(0.5, halvings))
 
     def longest(self, now: float) -> float:
         """Return the longest time for which nothing is asked: twice as much at a high price."""
-        return self._policy.max_interval * min(math.sqrt(self.price(now)), 2.0)
+        return self._policy.max_interval * min(math.sqrt(self.cost_factor(now)), 2.0)
 
     def answered(self) -> None:
         """Note that the service answers."""
         self._pause = 0.0
         self.counts = self.counts[0] + 1, self.counts[1]
 
-    def troubled(self) -> None:
+    def record_failure(self) -> None:
         """Note that a request failed of which nothing bad was known before."""
         self.counts = self.counts[0], self.counts[1] + 1
 
@@ -87,10 +87,10 @@ class Pressure:
         if asked_at >= self._failed_at:
             self._failed_at = now
             if limited:
-                self._price = min(_DEARER * self.price(now), _DEAREST)
-                self._priced_at = now
+                self._cost_factor = min(_COST_STEP * self.cost_factor(now), _MAX_COST)
+                self._factor_at = now
             first = self._policy.min_interval
             self._pause = min(max(first, 2 * self._pause), self.longest(now))
-        vary = 1 + self._policy.jitter * (2 * self._chance() - 1)
-        wait = max(self._pause * vary, min(retry_after or 0.0, _LONGEST_REST))
+        vary = 1 + self._policy.jitter * (2 * self._random() - 1)
+        wait = max(self._pause * vary, min(retry_after or 0.0, _MAX_RETRY_AFTER))
         self.not_before = max(self.not_before, now + wait)

@@ -9,16 +9,16 @@ _PATIENCE = 200
 
 
 @define(eq=False)
-class RequestSize:
+class BatchSize:
     """The size of a request, learned downwards, and tried upwards again after a while.
 
     Attributes:
         most: How many ids a request may hold.
     """
 
-    most: int
+    limit: int
     _allowed: int = field(init=False)
-    _doubted: int = field(default=0, init=False)
+    _record_mismatch: int = field(default=0, init=False)
     _doubts: int = field(default=0, init=False)
     _cut_at: int = field(default=0, init=False)
     _cuts: int = field(default=0, init=False)
@@ -26,13 +26,13 @@ class RequestSize:
     _patience: int = field(default=_PATIENCE, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._allowed = self.most
+        self._allowed = self.limit
 
     def refused(self, size: int) -> None:
         """Note that the service said of a request that it is too long (413, 414)."""
         self._lower(max(1, size // 2))
 
-    def doubted(self, size: int) -> None:
+    def record_mismatch(self, size: int) -> None:
         """Note that ids were not answered in a request of a size, and then were in a smaller one.
 
         Once may be chance. Twice, with no request as large answered in between, is the size.
@@ -41,13 +41,13 @@ class RequestSize:
         if size < 2:
             return
         self._doubts += 1
-        self._doubted = max(self._doubted, size)
+        self._record_mismatch = max(self._record_mismatch, size)
         if self._doubts >= _SURE:
-            self._doubts = self._doubted = 0
+            self._doubts = self._record_mismatch = 0
             self.refused(size)
 
     def answered(
-        self, names: Sequence[str], found: Collection[str], missed: Collection[str] = ()
+        self, ids: Sequence[str], found: Collection[str], missed: Collection[str] = ()
     ) -> None:
         """Note what an answer holds of the ids that were asked for.
 
@@ -55,15 +55,19 @@ class RequestSize:
         row end so at the same k, k is what a request may hold.
 
         Args:
-            names: The ids, in the order asked.
+            ids: The ids, in the order asked.
             found: Those that the answer holds.
             missed: Those that it does not hold, though an earlier one did.
         """
-        held = sum(name in found for name in names)
-        if held >= self._doubted:
-            self._doubts = self._doubted = 0
+        held = sum(generation_id in found for generation_id in ids)
+        if held >= self._record_mismatch:
+            self._doubts = self._record_mismatch = 0
         self._note_full(held)
-        is_cut = held > 0 and len(missed) > 1 and all(name in found for name in names[:held])
+        is_cut = (
+            held > 0
+            and len(missed) > 1
+            and all(generation_id in found for generation_id in ids[:held])
+        )
         if not is_cut:
             self._cuts = 0
             return
@@ -74,12 +78,12 @@ class RequestSize:
             self._lower(held)
 
     def _lower(self, size: int) -> None:
-        if size < self.most:
-            self.most, self._full = size, 0
+        if size < self.limit:
+            self.limit, self._full = size, 0
 
     def _note_full(self, held: int) -> None:
         """Try twice as many after a while: what lowered the size may have been an outage."""
-        self._full += held >= self.most
-        if self.most < self._allowed and self._full >= self._patience:
-            self.most, self._full = min(2 * self.most, self._allowed), 0
+        self._full += held >= self.limit
+        if self.limit < self._allowed and self._full >= self._patience:
+            self.limit, self._full = min(2 * self.limit, self._allowed), 0
             self._patience *= 2

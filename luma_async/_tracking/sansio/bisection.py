@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-_MOST_HALVINGS = 10
+_MAX_HALVINGS = 10
 
 
 @define(eq=False)
-class Suspects:
+class Group:
     """Ids whose request failed for what it may hold.
 
     Attributes:
@@ -22,11 +22,11 @@ class Suspects:
         cleared: Whether their request was answered.
     """
 
-    names: Sequence[str]
+    ids: Sequence[str]
     failure: object
     refused: bool = False
     halved: bool = False
-    other: "Suspects | None" = None
+    other: "Group | None" = None
     cleared: bool = False
 
 
@@ -41,53 +41,53 @@ class Bisection:
     others that are not, and halving brings them answers. So without an answer it ends soon.
     """
 
-    _queue: deque[Suspects] = field(factory=deque, init=False)
+    _queue: deque[Group] = field(factory=deque, init=False)
     _halvings: int = field(default=0, init=False)
 
     def __bool__(self) -> bool:
         return bool(self._queue)
 
     @property
-    def first(self) -> Suspects:
+    def first(self) -> Group:
         """Those who are asked for next."""
         return self._queue[0]
 
-    def next(self) -> Suspects:
+    def next(self) -> Group:
         """Take the ids to ask for next."""
         return self._queue.popleft()
 
-    def accuse(self, names: Sequence[str], failure: object, *, refused: bool = False) -> None:
+    def retry_group(self, ids: Sequence[str], failure: object, *, refused: bool = False) -> None:
         """Ask for the ids of a request that failed once more, in the same company."""
-        self._queue.append(Suspects(names, failure, refused))
+        self._queue.append(Group(ids, failure, refused))
 
-    def failed(self, suspects: Suspects, failure: object) -> None:
+    def failed(self, group: Group, failure: object) -> None:
         """Note that a request for two suspects or more failed."""
-        alike = suspects.halved or failure == suspects.failure
-        if not alike or self._halvings >= _MOST_HALVINGS:
-            self.accuse(suspects.names, failure, refused=suspects.refused)
+        alike = group.halved or failure == group.failure
+        if not alike or self._halvings >= _MAX_HALVINGS:
+            self.retry_group(group.ids, failure, refused=group.refused)
             return
         self._halvings += 1
-        middle = (len(suspects.names) + 1) // 2
-        refused = suspects.refused
-        first = Suspects(suspects.names[:middle], failure, refused, halved=True)
-        second = Suspects(suspects.names[middle:], failure, refused, halved=True, other=first)
+        middle = (len(group.ids) + 1) // 2
+        refused = group.refused
+        first = Group(group.ids[:middle], failure, refused, halved=True)
+        second = Group(group.ids[middle:], failure, refused, halved=True, other=first)
         first.other = second
         # Before all others, so that one culprit after the other is found.
         self._queue.extendleft((second, first))
 
-    def encouraged(self) -> None:
+    def reset(self) -> None:
         """Note that something was answered, or that a culprit was found."""
         self._halvings = 0
 
-    def answered(self, suspects: Suspects) -> int:
+    def answered(self, group: Group) -> int:
         """Note that a request for suspects was answered.
 
         Returns:
             The size of a request that was refused and of which both halves are answered now, so
             that no id of it can be to blame; 0 otherwise.
         """
-        suspects.cleared = True
-        other = suspects.other
-        if other is None or not other.cleared or not suspects.refused:
+        group.cleared = True
+        other = group.other
+        if other is None or not other.cleared or not group.refused:
             return 0
-        return len(suspects.names) + len(other.names)
+        return len(group.ids) + len(other.ids)

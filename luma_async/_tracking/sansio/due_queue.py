@@ -25,7 +25,7 @@ P = TypeVar("P", bound=Planned)
 
 
 @define(eq=False)
-class Agenda(Generic[P]):
+class DueQueue(Generic[P]):
     """Plans by time. Adding and removing cost no more than the logarithm of their number.
 
     The front is a short sorted list; behind it is a heap. What is removed from the heap stays
@@ -45,10 +45,10 @@ class Agenda(Generic[P]):
         """Those that are next, the first first."""
         return [item[2] for item in self._front]
 
-    def put(self, plan: P, time: float) -> bool:
+    def put(self, state: P, time: float) -> bool:
         """Add a plan that is in no agenda; tell whether it is in the front."""
-        plan.entry = entry = time, next(self._numbers)
-        item = (*entry, plan)
+        state.entry = entry = time, next(self._numbers)
+        item = (*entry, state)
         if len(self._front) >= self._size and item > self._front[-1]:
             heapq.heappush(self._rest, item)
             return False
@@ -56,9 +56,9 @@ class Agenda(Generic[P]):
         self._trim()
         return True
 
-    def remove(self, plan: P) -> bool:
+    def remove(self, state: P) -> bool:
         """Take a plan out, if it is in; tell whether it was in the front."""
-        entry, plan.entry = plan.entry, None
+        entry, state.entry = state.entry, None
         if entry is None or not self._front or entry > self._front[-1][:2]:
             return False
         del self._front[bisect_left(self._front, entry)]
@@ -67,9 +67,9 @@ class Agenda(Generic[P]):
 
     def take(self, wanted: Callable[[P], bool]) -> list[P]:
         """Take those out of the front that are wanted."""
-        taken = [plan for plan in self.front if wanted(plan)]
-        for plan in taken:
-            plan.entry = None
+        taken = [state for state in self.front if wanted(state)]
+        for state in taken:
+            state.entry = None
         self._front = [item for item in self._front if item[2].entry is not None]
         self._refill()
         return taken

@@ -13,7 +13,7 @@ Kind = Literal["create", "extend"]
 
 
 @define(eq=False)
-class Experience:
+class DurationModels:
     """The hazards of one client.
 
     Attributes:

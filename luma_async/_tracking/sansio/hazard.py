@@ -45,11 +45,11 @@ _STRENGTH = 1.5
 _MEMORY = 60.0
 """How many that finished, or should have by the prior, a class remembers: a service that changes
 is followed within some hundreds of generations."""
-_MOST_TILT = 6.0
+_MAX_TILT = 6.0
 _PATIENCE = 0.05
 """By which share the evidence has to grow until the hazard is estimated anew."""
-_MOST_SEEN = 10_000
-_LEAST = 1e-6
+_MAX_SEEN = 10_000
+_MIN_RATE = 1e-6
 _EXACT = 1e-3
 _ALIKE = 0.005
 
@@ -63,7 +63,7 @@ def lognormal(sigma: float) -> tuple[float, ...]:
     # The last class has no end; it goes on as it begins.
     ends = (*EDGES[1:-1], EDGES[-2] * _RATIO)
     return tuple(
-        max((log_survival(a) - log_survival(b)) / (b - a), _LEAST)
+        max((log_survival(a) - log_survival(b)) / (b - a), _MIN_RATE)
         for a, b in zip(EDGES, ends, strict=False)
     )
 
@@ -74,7 +74,7 @@ ESTIMATED = lognormal(0.3)
 
 
 @frozen
-class Look:
+class NextPoll:
     """When to look at a generation again.
 
     Attributes:
@@ -106,7 +106,7 @@ class Hazard:
     _new: int = field(default=0, init=False)
     # The last question and its answer: many are as old as the one before.
     _asked: tuple[float, float, int] = field(default=(-1.0, 0.0, 0), init=False)
-    _look: Look = field(default=Look(0.0, 0.0), init=False)
+    _next_poll: NextPoll = field(default=NextPoll(0.0, 0.0), init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rates = tuple(self._prior)
@@ -145,7 +145,7 @@ class Hazard:
                 since, k = end, k + 1
         self._new += 1
         if self._new > _PATIENCE * self._seen:
-            self._seen = min(self._seen + self._new, _MOST_SEEN)
+            self._seen = min(self._seen + self._new, _MAX_SEEN)
             self._new = 0
             self._estimate()
 
@@ -180,7 +180,7 @@ class Hazard:
         for prior, occurred, lived, age in zip(
             self._prior, self._occurrences, self._exposures, _LOG_AGES, strict=True
         ):
-            tilted = prior * math.exp(max(-_MOST_TILT, min(_MOST_TILT, a + b * age)))
+            tilted = prior * math.exp(max(-_MAX_TILT, min(_MAX_TILT, a + b * age)))
             rates.append(tilted * (occurred + _STRENGTH) / (tilted * lived + _STRENGTH))
         self._rates = rates
 
@@ -197,7 +197,7 @@ class Hazard:
             self._prior, self._occurrences, self._exposures, _LOG_AGES, strict=True
         ):
             if lived:
-                tilt = max(-_MOST_TILT, min(_MOST_TILT, a + b * age))
+                tilt = max(-_MAX_TILT, min(_MAX_TILT, a + b * age))
                 expected = prior * lived * math.exp(tilt)
                 slope_a += occurred - expected
                 slope_b += (occurred - expected) * age
@@ -211,7 +211,7 @@ class Hazard:
         shortening = min(1.0, 2.0 / max(abs(step_a), abs(step_b), 1e-9))
         return a + shortening * step_a, b + shortening * step_b
 
-    def look(self, age: float, worth: float) -> Look:
+    def next_poll(self, age: float, worth: float) -> NextPoll:
         """Tell when one that is unfinished at an age has probably waited for so long.
 
         That is the delay d at which the integral of P(T <= age + u | T > age) over u from 0 to d
@@ -223,12 +223,12 @@ class Hazard:
             and worth == last_worth
             and self.revision == last_revision
         ):
-            return self._look
+            return self._next_poll
         self._asked = age, worth, self.revision
-        self._look = self._looked(age, worth)
-        return self._look
+        self._next_poll = self._looked(age, worth)
+        return self._next_poll
 
-    def _looked(self, age: float, worth: float) -> Look:
+    def _looked(self, age: float, worth: float) -> NextPoll:
         k = bisect_right(EDGES, age) - 1
         now = age
         alive = 1.0
@@ -237,7 +237,7 @@ class Hazard:
             waited = length - alive * -math.expm1(-rate * length) / rate
             if waited >= worth:
                 delay, left = _within(rate, alive, worth)
-                return Look(now + delay - age, 1.0 - left)
+                return NextPoll(now + delay - age, 1.0 - left)
             worth -= waited
             alive *= math.exp(-rate * length)
             now += length

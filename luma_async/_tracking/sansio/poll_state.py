@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 from attrs import define, frozen
 
-from luma_async._tracking.sansio.bisection import Suspects
+from luma_async._tracking.sansio.bisection import Group
 from luma_async._tracking.sansio.due_queue import Entry
 from luma_async._tracking.sansio.hazard import Hazard
 
-_LONGEST_ESTIMATE = 86_400.0
+_MAX_ESTIMATE = 86_400.0
 _LOOKS_FOR_VIDEO = 20
 
 
 @define(eq=False)
-class Plan:
+class PollState:
     """What is known of one id, and when to ask for it.
 
     Attributes:
@@ -31,14 +31,14 @@ class Plan:
         revision: That of the hazard when it was planned.
         alone_at: When it is asked for in a request of its own; None where it is not.
         failures: How often such a request failed in a row.
-        noted: The counts of `Pressure` when the last of them failed.
+        noted: The counts of `Backpressure` when the last of them failed.
         met: Whether an answer has held it.
         ended: Whether it has, so that it will not be asked for again.
         company: How many ids the last request held whose answer did not hold this one.
         interval: The seconds between two questions, where they are not to be found by `hazard`.
     """
 
-    name: str
+    generation_id: str
     hazard: Hazard
     origin: float
     unit: float
@@ -92,7 +92,7 @@ class Plan:
         self, now: float, estimate: float | None, shortest: float, hazard: Hazard
     ) -> None:
         """Count its age anew, as a share of what the service estimates, by the hazard of those."""
-        if estimate is not None and 0 <= estimate <= _LONGEST_ESTIMATE:
+        if estimate is not None and 0 <= estimate <= _MAX_ESTIMATE:
             self.origin = self.asked = now
             self.unit, self.hazard, self.certain = max(estimate, shortest), hazard, True
 
@@ -105,7 +105,7 @@ class Plan:
 
 
 @frozen(eq=False)
-class Question:
+class Poll:
     """One request for the states of some ids.
 
     Attributes:
@@ -117,9 +117,9 @@ class Question:
         company: How many ids the last request held whose answer did not hold that one.
     """
 
-    names: Sequence[str]
+    ids: Sequence[str]
     asked_at: float
     reason: str
-    suspects: Suspects | None = None
+    group: Group | None = None
     alone: bool = False
     company: int = 0

@@ -8,7 +8,7 @@ from luma_async.models import Generation
 from luma_async.settings import PollPolicy
 
 
-def has_ended(generation: Generation) -> bool:
+def has_video_or_failed(generation: Generation) -> bool:
     """Whether it failed, or was completed and its video is published."""
     if generation.is_completed:
         return generation.video is not None and generation.video.address is not None
@@ -41,7 +41,7 @@ class Progress:
         if self.ending is not None:
             return False
         self._missed, self._missing_since = 0, None
-        if generation.is_completed and not has_ended(generation):
+        if generation.is_completed and not has_video_or_failed(generation):
             # The service may say so before the file is published.
             if self._videoless_since is None:
                 self._videoless_since = now
@@ -51,7 +51,7 @@ class Progress:
         self._videoless_since = None
         moved = self.latest is None or self.latest.state != generation.state
         self.latest = generation
-        if has_ended(generation):
+        if has_video_or_failed(generation):
             self.ending = generation
         return moved
 

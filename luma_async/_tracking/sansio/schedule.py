@@ -32,9 +32,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field
 
-from luma_async._tracking.sansio.backpressure import Pressure
-from luma_async._tracking.sansio.due_queue import Agenda
-from luma_async._tracking.sansio.poll_state import Plan
+from luma_async._tracking.sansio.backpressure import Backpressure
+from luma_async._tracking.sansio.due_queue import DueQueue
+from luma_async._tracking.sansio.poll_state import PollState
 from luma_async.settings import PollPolicy
 
 _ROUNDS_OF_REVIEW = 2
@@ -44,7 +44,7 @@ _NEGLIGIBLE = 0.02
 _SLACK = 0.1
 """A request goes along with the last if it would be due within this share of the interval."""
 _EXACT = 1e-3
-_MOST_STEPS = 20
+_MAX_STEPS = 20
 
 
 @define(eq=False)
@@ -52,10 +52,10 @@ class Schedule:
     """Plans in the order in which they are asked for, and when that is."""
 
     _policy: PollPolicy
-    _pressure: Pressure
+    _backpressure: Backpressure
     _size: int
-    _chance: Callable[[], float] = random.random
-    _agenda: Agenda[Plan] = field(init=False)
+    _random: Callable[[], float] = random.random
+    _queue: DueQueue[PollState] = field(init=False)
     _part: float = field(default=0.0, init=False)
     _longest: float = field(default=0.0, init=False)
     _variation: float = field(default=1.0, init=False)
@@ -63,52 +63,52 @@ class Schedule:
     _trigger: float | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._agenda = Agenda(self._size)
+        self._queue = DueQueue(self._size)
         self._vary()
 
     def __bool__(self) -> bool:
-        return bool(self._agenda)
+        return bool(self._queue)
 
     def resize(self, size: int) -> None:
         """Change how many plans a request takes."""
         if size != self._size:
             self._size = size
-            self._agenda.resize(size)
+            self._queue.resize(size)
             self._trigger = None
 
-    def put(self, plans: Iterable[Plan], now: float, waiting: int) -> None:
+    def put(self, states: Iterable[PollState], now: float, waiting: int) -> None:
         """Add plans that are in no schedule.
 
         Args:
-            plans: Which.
+            states: Which.
             now: The time.
             waiting: How many plans there are, those that are asked for just now included.
         """
         # As many as share a request share what it is worth.
-        worth = self._policy.request_worth * self._pressure.price(now)
+        worth = self._policy.request_worth * self._backpressure.cost_factor(now)
         self._part = worth / max(1, min(self._size, waiting))
-        self._longest = self._pressure.longest(now)
-        for plan in plans:
-            if self._agenda.put(plan, self._aim(plan)):
+        self._longest = self._backpressure.longest(now)
+        for state in states:
+            if self._queue.put(state, self._aim(state)):
                 self._trigger = None
 
-    def force(self, plan: Plan, now: float) -> None:
+    def force(self, state: PollState, now: float) -> None:
         """Add a plan that is in no schedule, to be asked for at once."""
-        plan.forced, plan.earliest = True, -math.inf
-        self._agenda.put(plan, now)
+        state.forced, state.earliest = True, -math.inf
+        self._queue.put(state, now)
         self._trigger = None
 
-    def withdraw(self, plan: Plan) -> None:
+    def withdraw(self, state: PollState) -> None:
         """Take a plan out, if it is in."""
-        if self._agenda.remove(plan):
+        if self._queue.remove(state):
             self._trigger = None
 
-    def take(self, now: float) -> Sequence[Plan]:
+    def take(self, now: float) -> Sequence[PollState]:
         """Take those out that a request which is made now asks for."""
         self._trigger = None
         self._taken_at = now
         self._vary()
-        return self._agenda.take(lambda plan: plan.earliest <= now)
+        return self._queue.take(lambda state: state.earliest <= now)
 
     def due(self, now: float) -> float:
         """Return when the next request is due, of a schedule that is not empty."""
@@ -119,73 +119,73 @@ class Schedule:
 
     def _vary(self) -> None:
         # The worth grows with the square of the interval.
-        self._variation = (1 + self._policy.jitter * (2 * self._chance() - 1)) ** 2
+        self._variation = (1 + self._policy.jitter * (2 * self._random() - 1)) ** 2
 
-    def _aim(self, plan: Plan) -> float:
+    def _aim(self, state: PollState) -> float:
         """Find the time at which the w of a plan reaches its part of a request's worth."""
-        plan.revision = plan.hazard.revision
-        plan.forced = plan.interval is not None
-        if plan.interval is not None:
-            return max(plan.asked + plan.interval, plan.earliest)
-        look = plan.hazard.look(plan.age(plan.asked), self._part / plan.unit)
-        due = plan.asked + look.delay * plan.unit
+        state.revision = state.hazard.revision
+        state.forced = state.interval is not None
+        if state.interval is not None:
+            return max(state.asked + state.interval, state.earliest)
+        next_poll = state.hazard.next_poll(state.age(state.asked), self._part / state.unit)
+        due = state.asked + next_poll.delay * state.unit
         # The parabola that has the value and the slope of w at that time.
-        plan.start = due - 2 * self._part / look.chance
-        plan.curve = look.chance**2 / (2 * self._part)
-        return max(min(due, plan.asked + self._longest), plan.earliest)
+        state.start = due - 2 * self._part / next_poll.chance
+        state.curve = next_poll.chance**2 / (2 * self._part)
+        return max(min(due, state.asked + self._longest), state.earliest)
 
     def _review(self) -> None:
         """Plan those that are next anew if more has been learned since they were planned."""
         for _ in range(_ROUNDS_OF_REVIEW):
-            front = self._agenda.front
-            stale = [plan for plan in front if plan.revision != plan.hazard.revision]
+            front = self._queue.front
+            stale = [state for state in front if state.revision != state.hazard.revision]
             if not stale:
                 return
-            for plan in stale:
-                if plan.entry is None or plan.earliest == -math.inf:
+            for state in stale:
+                if state.entry is None or state.earliest == -math.inf:
                     continue
-                due = self._aim(plan)
-                if abs(due - plan.entry[0]) > _NEGLIGIBLE * (due - plan.asked):
-                    self._agenda.remove(plan)
-                    self._agenda.put(plan, due)
+                due = self._aim(state)
+                if abs(due - state.entry[0]) > _NEGLIGIBLE * (due - state.asked):
+                    self._queue.remove(state)
+                    self._queue.put(state, due)
 
     def _find_trigger(self, now: float) -> float:
         """Find the time at which those who are next have together waited long enough.
 
         Some may not be asked for yet, and count from when they may.
         """
-        front = self._agenda.front
-        worth = self._policy.request_worth * self._pressure.price(now) * self._variation
-        longest = self._pressure.longest(now)
-        free = [plan for plan in front if not plan.forced]
+        front = self._queue.front
+        worth = self._policy.request_worth * self._backpressure.cost_factor(now) * self._variation
+        longest = self._backpressure.longest(now)
+        free = [state for state in front if not state.forced]
         time = _when(free, worth)
-        for moment in sorted({plan.earliest for plan in free if plan.earliest > time}):
-            time = _when([plan for plan in free if plan.earliest < moment], worth)
+        for moment in sorted({state.earliest for state in free if state.earliest > time}):
+            time = _when([state for state in free if state.earliest < moment], worth)
             if time <= moment:
                 break
-            waiting = [plan for plan in free if plan.earliest <= moment]
+            waiting = [state for state in free if state.earliest <= moment]
             time = max(_when(waiting, worth), moment)
             if time == moment:
                 break
-        forced = (plan.entry[0] for plan in front if plan.forced and plan.entry is not None)
-        time = min([time, *forced, min([plan.asked for plan in front]) + longest])
+        forced = (state.entry[0] for state in front if state.forced and state.entry is not None)
+        time = min([time, *forced, min([state.asked for state in front]) + longest])
         if time - self._taken_at <= _SLACK * (time - front[0].asked):
             # Soon after the last request it goes along with that.
             time = self._taken_at
-        return max(time, min([plan.earliest for plan in front]))
+        return max(time, min([state.earliest for state in front]))
 
 
-def _when(plans: Sequence[Plan], worth: float) -> float:
+def _when(states: Sequence[PollState], worth: float) -> float:
     """Return the time at which the parabolas of some plans sum up to a worth.
 
     By Newton's method, from the time when one of them does so alone; the sum is convex, so that
     it comes down to the solution.
     """
-    parabolas = [(plan.start, plan.curve) for plan in plans]
+    parabolas = [(state.start, state.curve) for state in states]
     time = min(
         (start + math.sqrt(2 * worth / curve) for start, curve in parabolas), default=math.inf
     )
-    for _ in range(_MOST_STEPS if parabolas else 0):
+    for _ in range(_MAX_STEPS if parabolas else 0):
         waited = growth = 0.0
         for start, curve in parabolas:
             if time > start:

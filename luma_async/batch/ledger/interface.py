@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from luma_async.batch.ledger.sansio.record import Book
+from luma_async.batch.ledger.sansio.record import LedgerTransaction
 
 T = TypeVar("T")
 
@@ -14,7 +14,7 @@ class Ledger(Protocol):
     `luma_async.batch.ledger.sansio.transitions` has what the transactions do, once for all stores.
     """
 
-    async def transact(self, work: Callable[[Book], T], *, name: str) -> T:
+    async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
         """Do some work on the book, wholly or not at all; return when it is durable.
 
         It is carried out even where the caller is cancelled meanwhile, who is cancelled afterwards.

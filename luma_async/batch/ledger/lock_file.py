@@ -14,7 +14,7 @@ _CONTENT = re.compile(r"process +(\d+)\nchanges +(\d*)\n")
 
 
 @define(eq=False)
-class Ownership:
+class LockFile:
     """A file beside the ledger that its owner keeps locked.
 
     It counts the changes as well, outside of the ledger. A ledger with fewer of them has lost its

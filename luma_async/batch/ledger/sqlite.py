@@ -16,11 +16,11 @@ from typing import Self, TypeVar
 
 from luma_async._downloads.part_file import sync_folder
 from luma_async._runtime import telemetry
-from luma_async._runtime.failpoints import crash_point
+from luma_async._runtime.failpoints import failpoint
 from luma_async._runtime.shield import in_executor
-from luma_async.batch.ledger.lock_file import Ownership
-from luma_async.batch.ledger.sansio.record import Book, Record
-from luma_async.batch.ledger.sqlite_rows import SqliteBook, now
+from luma_async.batch.ledger.lock_file import LockFile
+from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
+from luma_async.batch.ledger.sqlite_rows import SqliteTransaction, now
 from luma_async.errors import LedgerError
 
 T = TypeVar("T")
@@ -49,31 +49,31 @@ class SqliteLedger:
         self._path = path
         self._busy_seconds = busy_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="luma_async ledger")
-        self._ownership: Ownership = Ownership(path)
+        self._lock_file: LockFile = LockFile(path)
         self._connection: sqlite3.Connection | None = None
         self._process = os.getpid()
         self._is_closed = False
 
-    async def open(self, account: Callable[[bytes], str], *, rebind: bool = False) -> None:
+    async def open(self, account: Callable[[bytes], str], *, accept_new_key: bool = False) -> None:
         """Open the file, or make it.
 
         Args:
             account: Makes of a salt what tells the account from others.
-            rebind: Whether the file may go over to another key; only for the same account. One
-                with which nothing was paid yet does so by itself.
+            accept_new_key: Whether the file may go on with another key of the same account. A
+                ledger with which nothing was paid yet always may.
 
         Raises:
             LedgerError: It is in use, damaged, newer than this package, of another account, or
                 cannot be written. The file was not changed.
         """
         try:
-            await self._call(partial(self._open, account, rebind))
+            await self._call(partial(self._open, account, accept_new_key))
         except BaseException:
             # It was opened to the end even where the caller was cancelled meanwhile.
             await self.close()
             raise
 
-    async def transact(self, work: Callable[[Book], T], *, name: str) -> T:
+    async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
         """Do some work on the book, wholly or not at all; return when it is durable."""
         return await self._call(partial(self._transact, work, name))
 
@@ -109,10 +109,10 @@ class SqliteLedger:
         if os.getpid() != self._process:
             raise LedgerError("a forked process cannot use the ledger that its parent has opened")
 
-    def _open(self, account: Callable[[bytes], str], rebind: bool) -> None:
+    def _open(self, account: Callable[[bytes], str], accept_new_key: bool) -> None:
         try:
-            self._ownership.take()
-            self._open_file(account, rebind=rebind)
+            self._lock_file.take()
+            self._open_file(account, accept_new_key=accept_new_key)
         except (sqlite3.Error, OSError) as error:
             self._release()
             raise LedgerError(f"{self._path}: cannot be opened: {error}") from None
@@ -123,12 +123,12 @@ class SqliteLedger:
             self._release()
             raise
 
-    def _open_file(self, account: Callable[[bytes], str], *, rebind: bool) -> None:
+    def _open_file(self, account: Callable[[bytes], str], *, accept_new_key: bool) -> None:
         if not self._path.exists():
             # The changes of a ledger that is gone would get into the new one.
             if (wal := _wal(self._path)).exists() and wal.stat().st_size:
                 raise LedgerError(f"{self._path} is missing, and {wal.name} is there; put it back")
-            self._ownership.check(0, closed=True)
+            self._lock_file.check(0, closed=True)
             _create(self._path, account)
         inspect_file(self._path)
         connection = self._connection = sqlite3.connect(
@@ -138,19 +138,19 @@ class SqliteLedger:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         facts = dict(connection.execute("SELECT name, value FROM ledger"))
-        self._ownership.check(_changes(connection), closed=facts["closed"] == "yes")
+        self._lock_file.check(_changes(connection), closed=facts["closed"] == "yes")
         ours = account(bytes.fromhex(facts["salt"]))
         (paid,) = connection.execute(
             "SELECT count(*) FROM orders WHERE tokens > 0 OR generation_id IS NOT NULL"
         ).fetchone()
         if (
             paid
-            and not rebind
+            and not accept_new_key
             and not hmac.compare_digest(ours.encode(), facts["account"].encode())
         ):
             raise LedgerError(
                 f"{self._path}: it belongs to another key or another service. If the key is a new "
-                "one of the same account, say rebind=True, or --rebind"
+                "one of the same account, say accept_new_key=True, or --accept-new-key"
             )
         with connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -158,16 +158,16 @@ class SqliteLedger:
         # A copy of the file alone has to show that it was not closed.
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def _transact(self, work: Callable[[Book], T], name: str) -> T:
+    def _transact(self, work: Callable[[LedgerTransaction], T], name: str) -> T:
         connection = self._connection
         if connection is None:
             raise LedgerError(f"{self._path}: the ledger is closed")
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                result = work(SqliteBook(connection))
+                result = work(SqliteTransaction(connection))
                 changes = _changes(connection)
-                crash_point(f"{name}: before commit")
+                failpoint(f"{name}: before commit")
                 connection.execute("COMMIT")
             except BaseException:
                 # Some errors have ended the transaction by themselves.
@@ -177,17 +177,17 @@ class SqliteLedger:
         except (sqlite3.Error, OSError, UnicodeError) as error:
             raise LedgerError(f"{self._path}: cannot note {name!r}: {error}") from None
         try:
-            self._ownership.count(changes)
+            self._lock_file.count(changes)
         except OSError as error:
             # It is durable all the same; the next one is counted again.
             self._warn("a change could not be counted", error)
-        crash_point(f"{name}: after commit")
+        failpoint(f"{name}: after commit")
         return result
 
     def _close(self) -> None:
         try:
             if self._connection is not None:
-                crash_point("close: before")
+                failpoint("close: before")
                 with self._connection:
                     self._connection.execute("BEGIN IMMEDIATE")
                     _set_facts(self._connection, closed="yes")
@@ -207,7 +207,7 @@ class SqliteLedger:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-        self._ownership.release()
+        self._lock_file.release()
 
 
 def inspect_file(path: Path) -> None:
@@ -234,7 +234,7 @@ def inspect_file(path: Path) -> None:
         problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
         if problems != ["ok"]:
             raise LedgerError(f"{path}: it is damaged ({problems[0]}); it was left as it is")
-        SqliteBook(connection).records()
+        SqliteTransaction(connection).records()
 
 
 def read_ledger(path: Path) -> list[Record]:
@@ -246,7 +246,7 @@ def read_ledger(path: Path) -> list[Record]:
     try:
         inspect_file(path)
         with closing(_connect_for_reading(path)) as connection:
-            return SqliteBook(connection).records()
+            return SqliteTransaction(connection).records()
     except FileNotFoundError:
         raise LedgerError(f"{path}: there is no batch") from None
     except (sqlite3.Error, OSError) as error:
@@ -266,10 +266,10 @@ def _create(path: Path, account: Callable[[bytes], str]) -> None:
         )
         salt = secrets.token_bytes(16)
         _set_facts(connection, made_at=now(), salt=salt.hex(), account=account(salt), closed="yes")
-    crash_point("create: before rename")
+    failpoint("create: before rename")
     new.rename(path)
     sync_folder(path.parent)
-    crash_point("create: after rename")
+    failpoint("create: after rename")
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:

@@ -30,7 +30,7 @@ _WRITE = (
 
 
 @define(eq=False)
-class SqliteBook:
+class SqliteTransaction:
     """One transaction of an SQLite file."""
 
     _connection: sqlite3.Connection

@@ -19,7 +19,7 @@ from luma_async.models import Order
 Entry = dict[str, object] | str
 """What stands in a file for an order: its fields, or what is wrong with them."""
 
-_SHOWN = 10
+_MAX_SHOWN = 10
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _PROMPT, *_OPTIONS = (one.name for one in fields(Order))
 _NAMES = ("id", "prompt", _PROMPT, *_OPTIONS)
@@ -72,8 +72,8 @@ def read_orders(name: str, data: bytes) -> list[Sourced]:
         except ConfigurationError as error:
             problems.append(f"{source}: {printable(str(error))}")
     if problems:
-        more = f"\nand {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
-        raise ConfigurationError("\n".join(problems[:_SHOWN]) + more)
+        more = f"\nand {len(problems) - _MAX_SHOWN:,} more" if len(problems) > _MAX_SHOWN else ""
+        raise ConfigurationError("\n".join(problems[:_MAX_SHOWN]) + more)
     if not orders:
         raise ConfigurationError(f"{file} holds no orders")
     return orders

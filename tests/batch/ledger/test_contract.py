@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from luma_async.batch.ledger.interface import Ledger
-from luma_async.batch.ledger.sansio.record import Book, Record, Run
+from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record, Run
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.errors import LedgerError
 from luma_async.models import Order
@@ -65,7 +65,7 @@ async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 async def put(ledger: Ledger, *records: Record) -> None:
     """Write some records."""
 
-    def write(book: Book) -> None:
+    def write(book: LedgerTransaction) -> None:
         for record in records:
             book.write(record)
 
@@ -82,7 +82,7 @@ async def count(ledger: Ledger) -> int:
     return (await records(ledger))[0].attempts
 
 
-def increment(book: Book) -> int:
+def increment(book: LedgerTransaction) -> int:
     """Read and write, so that a transaction that is not alone loses something."""
     (record,) = book.records()
     book.write(evolve(record, attempts=record.attempts + 1))
@@ -92,7 +92,7 @@ def increment(book: Book) -> int:
 async def test_a_new_ledger_is_empty(ledger: Ledger) -> None:
     """Nothing is known, and nothing was spent."""
 
-    def look(book: Book) -> list[object]:
+    def look(book: LedgerTransaction) -> list[object]:
         return [book.find("fox"), book.holder("g-1"), book.records(), book.spent(), book.runs()]
 
     assert [None, None, [], 0, []] == await ledger.transact(look, name="look")
@@ -135,7 +135,7 @@ async def test_what_was_spent_is_the_sum(ledger: Ledger) -> None:
 async def test_runs_are_kept_in_their_order(ledger: Ledger) -> None:
     """A run that got its baseline takes the place of what it was before."""
 
-    def work(book: Book) -> list[Run]:
+    def work(book: LedgerTransaction) -> list[Run]:
         for run in (Run(number=2), Run(number=1), Run(number=1, has_baseline=True)):
             book.write_run(run)
         return book.runs()
@@ -148,7 +148,7 @@ async def test_runs_are_kept_in_their_order(ledger: Ledger) -> None:
 async def test_a_generation_is_of_the_run_that_saw_it_first(ledger: Ledger) -> None:
     """Seen again it stays what it was."""
 
-    def work(book: Book) -> None:
+    def work(book: LedgerTransaction) -> None:
         book.write_run(Run(number=1))
         book.write_run(Run(number=2))
         book.see(["g-1", "g-2"], 1)
@@ -162,7 +162,7 @@ async def test_a_generation_is_of_the_run_that_saw_it_first(ledger: Ledger) -> N
 async def test_a_transaction_sees_what_it_has_done_itself(ledger: Ledger) -> None:
     """Rules build on each other within one."""
 
-    def work(book: Book) -> tuple[Record | None, int]:
+    def work(book: LedgerTransaction) -> tuple[Record | None, int]:
         book.write(evolve(FOX, tokens=7, generation_id="g-1"))
         return book.holder("g-1"), book.spent()
 
@@ -174,7 +174,7 @@ async def test_what_raises_is_undone(ledger: Ledger) -> None:
     """Of all that a transaction did nothing is left, and its error is the caller's."""
     await put(ledger, FOX)
 
-    def work(book: Book) -> None:
+    def work(book: LedgerTransaction) -> None:
         book.write(evolve(FOX, tokens=7))
         book.write(evolve(FOX, order_id="b", number=2))
         book.write_run(Run(number=1))
@@ -244,7 +244,7 @@ async def test_p34_work_that_fails_behind_a_cancelled_caller_is_undone(ledger: L
     """Nobody is left to hear of the error, and nothing is left of the work."""
     await put(ledger, FOX)
 
-    def work(book: Book) -> None:
+    def work(book: LedgerTransaction) -> None:
         book.write(evolve(FOX, tokens=7))
         raise ZeroDivisionError
 

@@ -22,9 +22,9 @@ from attrs import evolve
 from luma_async._api.sansio.api_key import Account, Secret
 from luma_async._runtime import failpoints
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import Book, NewOrder, Record
+from luma_async.batch.ledger.sansio.record import LedgerTransaction, NewOrder, Record
 from luma_async.batch.ledger.sqlite import APPLICATION_ID, VERSION, SqliteLedger, read_ledger
-from luma_async.batch.ledger.sqlite_rows import SqliteBook
+from luma_async.batch.ledger.sqlite_rows import SqliteTransaction
 from luma_async.errors import LedgerError
 from luma_async.models import Order
 
@@ -170,18 +170,18 @@ class TestFile:
             assert before == await records(ledger)
 
 
-def pragma(book: Book, name: str) -> object:
+def pragma(book: LedgerTransaction, name: str) -> object:
     """Ask SQLite for a setting."""
-    assert isinstance(book, SqliteBook)
+    assert isinstance(book, SqliteTransaction)
     return book._connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
-def send_two(book: Book) -> None:
+def send_two(book: LedgerTransaction) -> None:
     """Send two orders, and lose the answer of the second one."""
     at = datetime(2026, 3, 1, tzinfo=UTC)
     for name in ("fox in the snow", "hare in the snow"):
-        rules.intend(book, name, at=at, price=500_000, budget=None)
-    rules.give_up(book, "hare in the snow", reason="timeout", at=at)
+        rules.mark_submitting(book, name, at=at, price=500_000, budget=None)
+    rules.mark_unknown(book, "hare in the snow", reason="timeout", at=at)
 
 
 class TestOwner:
@@ -280,14 +280,16 @@ class TestAccount:
             await ledger.open(account())
             name = (await records(ledger))[0].order_id
             await ledger.transact(
-                lambda book: rules.intend(book, name, at=datetime.now(UTC), price=1, budget=None),
+                lambda book: rules.mark_submitting(
+                    book, name, at=datetime.now(UTC), price=1, budget=None
+                ),
                 name="submitting",
             )
         before = contents(closed)
         assert "it belongs to another key or another service" in await refusal(closed, key, url)
         assert before == contents(closed)
         async with SqliteLedger(closed) as ledger:
-            await ledger.open(account(key, url), rebind=True)
+            await ledger.open(account(key, url), accept_new_key=True)
             assert 3 == len(await records(ledger))
         assert "it belongs to another key" in await refusal(closed)
         async with SqliteLedger(closed) as ledger:
@@ -664,7 +666,7 @@ class TestTrouble:
         """An error would say that it does not, and a receipt would be taken for lost."""
         async with opened(closed) as ledger:
             only_to_read = os.open(f"{closed}.lock", os.O_RDONLY)
-            os.dup2(only_to_read, ledger._ownership._descriptor)
+            os.dup2(only_to_read, ledger._lock_file._descriptor)
             os.close(only_to_read)
             await add(ledger, "wolf")
             assert 4 == len(await records(ledger))
@@ -723,7 +725,7 @@ class TestDeath:
             assert expected == len(await records(ledger))
 
 
-def limit(book: Book, pages: int) -> None:
+def limit(book: LedgerTransaction, pages: int) -> None:
     """Let the disk be full beyond some pages, or as it is."""
     pragma(book, f"max_page_count = {pages}")
 

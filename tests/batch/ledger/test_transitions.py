@@ -14,7 +14,7 @@ from luma_async.batch.ledger.sansio.record import NewOrder, OrderState, Record, 
 from luma_async.batch.ledger.sansio.transitions import AT_SERVICE, FOLLOWING, OnUnknown, next_step
 from luma_async.errors import BudgetExceededError, ConfigurationError, LedgerError
 from luma_async.models import Order
-from tests.support.memory_ledger import MemoryBook
+from tests.support.memory_ledger import MemoryTransaction
 
 PRICE = 500_000
 SENT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -41,22 +41,22 @@ LEGAL = {
     ("unknown", "rejected"),
 }
 
-Change = Callable[[MemoryBook, str], Record]
+Change = Callable[[MemoryTransaction, str], Record]
 
 CHANGES: dict[OrderState, tuple[Change, ...]] = {
     "submitting": (
-        lambda book, name: rules.intend(book, name, at=LATER, price=PRICE, budget=None),
+        lambda book, name: rules.mark_submitting(book, name, at=LATER, price=PRICE, budget=None),
     ),
     "submitted": (lambda book, name: rules.accept(book, name, "g-new", at=LATER),),
     "planned": (
-        lambda book, name: rules.withdraw(book, name, reason="busy", price=PRICE),
+        lambda book, name: rules.mark_planned(book, name, reason="busy", price=PRICE),
         lambda book, name: rules.retry(book, [name])[0],
     ),
     "rejected": (
         lambda book, name: rules.reject(book, name, reason="no", price=PRICE),
         rules.dismiss,
     ),
-    "unknown": (lambda book, name: rules.give_up(book, name, reason="lost", at=LATER),),
+    "unknown": (lambda book, name: rules.mark_unknown(book, name, reason="lost", at=LATER),),
     "completed": (lambda book, name: rules.complete(book, name, at=LATER),),
     "failed": (lambda book, name: rules.fail(book, name, reason="broken", at=LATER),),
     "downloading": (lambda book, name: rules.begin_download(book, name, file="videos/1.mp4"),),
@@ -80,9 +80,9 @@ def record(state: OrderState = "planned", name: str = "fox", number: int = 1) ->
     )
 
 
-def book_of(*records: Record) -> MemoryBook:
+def book_of(*records: Record) -> MemoryTransaction:
     """Make a book with some orders."""
-    book = MemoryBook()
+    book = MemoryTransaction()
     for one in records:
         book.write(one)
     return book
@@ -147,7 +147,7 @@ class TestStates:
     @pytest.mark.parametrize("on_unknown", get_args(OnUnknown))
     def test_each_state_has_its_next_step(self, on_unknown: OnUnknown) -> None:
         """Only of an order in doubt the policy says what to do: hold it, or look for it."""
-        expected = {**STEPS, "unknown": None if on_unknown == "hold" else "settle"}
+        expected = {**STEPS, "unknown": None if on_unknown == "hold" else "resolve"}
         assert expected == {one: next_step(record(one), on_unknown) for one in STATES}
 
 
@@ -156,7 +156,7 @@ class TestPlanning:
 
     def test_p32_the_same_file_twice_adds_nothing(self) -> None:
         """Two equal lines are two orders, and the same two the next time."""
-        book = MemoryBook()
+        book = MemoryTransaction()
         lines = new("A fox", "A hare", "A fox")
         assert 3 == rules.plan(book, lines)
         before = book.records()
@@ -169,7 +169,7 @@ class TestPlanning:
 
     def test_p32_a_file_may_be_reordered_and_grow(self) -> None:
         """Only what is new is added, behind what was there."""
-        book = MemoryBook()
+        book = MemoryTransaction()
         rules.plan(book, new("A fox", "A hare"))
         assert 2 == rules.plan(book, new("A lynx", "A hare", "A fox", "A fox"))
         assert ["A fox", "A hare", "A lynx", "A fox"] == [
@@ -178,7 +178,7 @@ class TestPlanning:
 
     def test_p32_what_is_gone_from_the_file_stays(self) -> None:
         """An order that may be paid is not forgotten."""
-        book = MemoryBook()
+        book = MemoryTransaction()
         rules.plan(book, new("A fox", "A hare"))
         assert 0 == rules.plan(book, new("A hare"))
         assert 2 == len(book.records())
@@ -200,12 +200,12 @@ class TestPlanning:
         """All that is ordered counts."""
         assert order_digest(Order("A fox")) == order_digest(Order("A fox"))
         assert order_digest(Order("A fox")) != order_digest(Order("A fox", **options))
-        book = MemoryBook()
+        book = MemoryTransaction()
         assert 2 == rules.plan(book, [*new("A fox"), *new("A fox", **options)])
 
     def test_a_name_of_the_callers_own_is_kept(self) -> None:
         """The same name with the same content is the same order, in one call and in two."""
-        book = MemoryBook()
+        book = MemoryTransaction()
         fox = NewOrder(Order("A fox"), "a.jsonl:1", key="f")
         assert 1 == rules.plan(book, [fox, fox])
         assert 0 == rules.plan(book, [fox])
@@ -225,14 +225,14 @@ class TestPlanning:
         self, sources: tuple[str | None, str | None], message: str
     ) -> None:
         """It is refused, in the words of whoever has to correct it."""
-        book = MemoryBook()
+        book = MemoryTransaction()
         rules.plan(book, [NewOrder(Order("A fox"), sources[0], key="f")])
         with pytest.raises(ConfigurationError, match=message):
             rules.plan(book, [NewOrder(Order("A hare"), sources[1], key="f")])
 
     def test_an_order_without_a_name_is_counted_without_those_that_have_one(self) -> None:
         """A name that is given to one line makes no other order of the next."""
-        book = MemoryBook()
+        book = MemoryTransaction()
         rules.plan(book, new("A fox"))
         assert 1 == rules.plan(book, [NewOrder(Order("A fox"), key="f"), *new("A fox")])
 
@@ -242,7 +242,7 @@ class TestRuns:
 
     def test_runs_are_counted(self) -> None:
         """None of them has a baseline at first."""
-        book = MemoryBook()
+        book = MemoryTransaction()
         assert [Run(number=1), Run(number=2)] == [rules.begin_run(book), rules.begin_run(book)]
         assert [Run(number=1), Run(number=2)] == book.runs()
 
@@ -264,7 +264,7 @@ class TestSending:
         book = book_of(evolve(record(), reason="busy", unknown_at=SENT))
         rules.begin_run(book)
         rules.begin_run(book)
-        sent = rules.intend(book, "fox", at=SENT, price=PRICE, budget=PRICE)
+        sent = rules.mark_submitting(book, "fox", at=SENT, price=PRICE, budget=PRICE)
         expected = evolve(
             record(), state="submitting", attempts=1, run=2, tokens=PRICE, sent_at=SENT
         )
@@ -273,34 +273,40 @@ class TestSending:
 
     def test_without_a_run_it_belongs_to_none(self) -> None:
         """A single order may be run by itself."""
-        assert None is rules.intend(book_of(record()), "fox", at=SENT, price=1, budget=None).run
+        assert (
+            None
+            is rules.mark_submitting(book_of(record()), "fox", at=SENT, price=1, budget=None).run
+        )
 
     @pytest.mark.parametrize("state", PAID)
     def test_p43_the_budget_counts_what_is_in_the_ledger(self, state: OrderState) -> None:
         """Whatever became of an order that may be paid, and in whichever run, it counts."""
         book = book_of(record(), record(state, "other", 2))
         with pytest.raises(BudgetExceededError) as raised:
-            rules.intend(book, "fox", at=SENT, price=PRICE, budget=2 * PRICE - 1)
+            rules.mark_submitting(book, "fox", at=SENT, price=PRICE, budget=2 * PRICE - 1)
         error = raised.value
         assert (2 * PRICE - 1, PRICE, PRICE) == (error.budget, error.committed, error.needed)
-        assert "planned" == rules.require(book, "fox").state
-        rules.intend(book, "fox", at=SENT, price=PRICE, budget=2 * PRICE)
+        assert "planned" == rules.get_record(book, "fox").state
+        rules.mark_submitting(book, "fox", at=SENT, price=PRICE, budget=2 * PRICE)
 
     def test_p43_a_second_attempt_is_paid_a_second_time(self) -> None:
         """The first one, of which nobody knows, still counts."""
         book = book_of(record("unknown"))
         rules.retry(book, ["fox"])
         assert PRICE == book.spent()
-        assert 2 * PRICE == rules.intend(book, "fox", at=SENT, price=PRICE, budget=None).tokens
+        assert (
+            2 * PRICE
+            == rules.mark_submitting(book, "fox", at=SENT, price=PRICE, budget=None).tokens
+        )
 
-    @pytest.mark.parametrize("change", [rules.withdraw, rules.reject])
+    @pytest.mark.parametrize("change", [rules.mark_planned, rules.reject])
     def test_what_was_not_accepted_is_not_paid(self, change: Callable[..., Record]) -> None:
         """The tokens of this attempt come back, and only those."""
         book = book_of(evolve(record("submitting"), tokens=2 * PRICE))
         changed = change(book, "fox", reason="no", price=PRICE)
         assert (PRICE, "no") == (changed.tokens, changed.reason)
 
-    @pytest.mark.parametrize("change", [rules.withdraw, rules.reject])
+    @pytest.mark.parametrize("change", [rules.mark_planned, rules.reject])
     def test_a_price_that_rose_meanwhile_makes_no_debt(self, change: Callable[..., Record]) -> None:
         """An order cannot have cost less than nothing."""
         changed = change(book_of(record("unknown")), "fox", reason="no", price=2 * PRICE)
@@ -337,18 +343,18 @@ class TestOutcomes:
     def test_nobody_knows_what_became_of_it(self) -> None:
         """It is counted as paid, with the reason and the time."""
         book = book_of(record("submitting"))
-        lost = rules.give_up(book, "fox", reason="timeout", at=LATER)
+        lost = rules.mark_unknown(book, "fox", reason="timeout", at=LATER)
         assert ("timeout", LATER, PRICE) == (lost.reason, lost.unknown_at, lost.tokens)
-        assert "why" == rules.explain(book, "fox", "why").reason
+        assert "why" == rules.set_reason(book, "fox", "why").reason
 
     def test_the_ordinary_life(self) -> None:
         """From the answer to the file; what it was, when and where is noted."""
         book = book_of(record("submitted"))
-        rules.explain(book, "fox", "no answer for an hour")
+        rules.set_reason(book, "fox", "no answer for an hour")
         rules.complete(book, "fox", at=SENT)
         rules.begin_download(book, "fox", file="videos/old.mp4")
         rules.begin_download(book, "fox", file="videos/1.mp4")
-        rules.explain(book, "fox", "the disk was full")
+        rules.set_reason(book, "fox", "the disk was full")
         assert evolve(
             record("submitted"),
             state="done",
@@ -397,12 +403,12 @@ class TestPersons:
         book = book_of(record("unknown"), record("done", "other", 2))
         with pytest.raises(LedgerError, match="g-other is what order 2 became"):
             rules.adopt(book, "fox", "g-other", at=LATER)
-        assert "unknown" == rules.require(book, "fox").state
+        assert "unknown" == rules.get_record(book, "fox").state
 
     def test_nothing_is_adopted_for_an_order_that_is_not_there(self) -> None:
         """Its name is in the message."""
         with pytest.raises(LedgerError, match="no order 'hare'"):
-            rules.adopt(MemoryBook(), "hare", "g-1", at=LATER)
+            rules.adopt(MemoryTransaction(), "hare", "g-1", at=LATER)
 
     @pytest.mark.parametrize(
         ("state", "reason", "expected"),

@@ -108,7 +108,7 @@ class NewOrder:
     key: str | None = field(default=None, kw_only=True)
 
 
-class Book(Protocol):
+class LedgerTransaction(Protocol):
     """A ledger as one transaction sees it."""
 
     def find(self, order_id: str) -> Record | None:

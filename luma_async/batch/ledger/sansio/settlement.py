@@ -5,22 +5,22 @@ from datetime import datetime
 
 from luma_async._payments.sansio.receipt import Receipt
 from luma_async._payments.sansio.reconciliation import reconcile
-from luma_async.batch.ledger.sansio.record import Book, Record
-from luma_async.batch.ledger.sansio.transitions import GIVEN_TWICE, accept, explain, require
+from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
+from luma_async.batch.ledger.sansio.transitions import GIVEN_TWICE, accept, get_record, set_reason
 from luma_async.models import GenerationSummary
 
 _LOOKED_FOR = "; looked for: "
 
 
-def settle(
-    book: Book, order_id: str, listed: Sequence[GenerationSummary], *, at: datetime
+def resolve_unknown(
+    book: LedgerTransaction, order_id: str, listed: Sequence[GenerationSummary], *, at: datetime
 ) -> tuple[Record, bool]:
     """Adopt the generation that an unknown order became, where there is no doubt.
 
     Returns:
         Its record, and whether it is certain that the order was not accepted.
     """
-    record = require(book, order_id)
+    record = get_record(book, order_id)
     if record.state != "unknown":
         return record, False
     verdict = reconcile(
@@ -32,7 +32,7 @@ def settle(
     if (found := verdict.found.get(order_id)) is not None:
         return accept(book, order_id, found, at=at, adopted=True), False
     why = verdict.doubts.get(order_id, "it is not in the account's list")
-    return explain(book, order_id, after_look(record, why)), order_id in verdict.absent
+    return set_reason(book, order_id, after_look(record, why)), order_id in verdict.absent
 
 
 def after_look(record: Record, why: str) -> str:

@@ -10,8 +10,7 @@
 before anybody sees it. So whatever moment a program dies at, each order is known to be unpaid, or
 known to be paid under an id, or one of the few that were under way: those become ``unknown``.
 
-The rules here are plain functions that work on a `Book`, within one transaction of whatever store
-keeps it.
+The rules here are plain functions that work on a `LedgerTransaction` of any store.
 """
 
 import hashlib
@@ -23,13 +22,19 @@ from typing import Literal
 from attrs import evolve
 
 from luma_async._payments.sansio.receipt import order_digest
-from luma_async.batch.ledger.sansio.record import Book, NewOrder, OrderState, Record, Run
+from luma_async.batch.ledger.sansio.record import (
+    LedgerTransaction,
+    NewOrder,
+    OrderState,
+    Record,
+    Run,
+)
 from luma_async.errors import BudgetExceededError, ConfigurationError, LedgerError
 
 OnUnknown = Literal["hold", "reconcile", "resubmit"]
 """What to do with an order that may have been paid."""
 
-Step = Literal["submit", "give up", "wait", "download", "settle"]
+Step = Literal["submit", "give up", "wait", "download", "resolve"]
 
 AT_SERVICE: frozenset[OrderState] = frozenset({"submitting", "submitted"})
 """The states in which an order takes up a place at the service."""
@@ -60,7 +65,7 @@ def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
             # Whoever sent it is gone: this is asked between steps only.
             return "give up"
         case "unknown":
-            return None if on_unknown == "hold" else "settle"
+            return None if on_unknown == "hold" else "resolve"
         case "submitted":
             return "wait"
         case "completed" | "downloading":
@@ -68,7 +73,7 @@ def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
     return None
 
 
-def plan(book: Book, orders: Sequence[NewOrder]) -> int:
+def plan(book: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
     """Add the orders that are not there yet, and return how many were added.
 
     An order without a key of its own is named by what is ordered, and by how many equal ones come
@@ -101,7 +106,7 @@ def plan(book: Book, orders: Sequence[NewOrder]) -> int:
     return added
 
 
-def begin_run(book: Book) -> Run:
+def begin_run(book: LedgerTransaction) -> Run:
     """Note that a run begins; what was under way when the last one died is unknown from now on."""
     runs = book.runs()
     run = Run(number=len(runs) + 1)
@@ -109,7 +114,7 @@ def begin_run(book: Book) -> Run:
     return run
 
 
-def set_baseline(book: Book, run: Run, generation_ids: Iterable[str]) -> None:
+def set_baseline(book: LedgerTransaction, run: Run, generation_ids: Iterable[str]) -> None:
     """Note which generations are no result of what a run sends."""
     claimed = {record.generation_id for record in book.records()}
     known = book.seen()
@@ -119,7 +124,9 @@ def set_baseline(book: Book, run: Run, generation_ids: Iterable[str]) -> None:
     book.write_run(evolve(run, has_baseline=True))
 
 
-def intend(book: Book, order_id: str, *, at: datetime, price: int, budget: int | None) -> Record:
+def mark_submitting(
+    book: LedgerTransaction, order_id: str, *, at: datetime, price: int, budget: int | None
+) -> Record:
     """Note that an order is about to be sent. Only when that is durable it may be.
 
     Raises:
@@ -147,7 +154,12 @@ def intend(book: Book, order_id: str, *, at: datetime, price: int, budget: int |
 
 
 def accept(
-    book: Book, order_id: str, generation_id: str, *, at: datetime, adopted: bool = False
+    book: LedgerTransaction,
+    order_id: str,
+    generation_id: str,
+    *,
+    at: datetime,
+    adopted: bool = False,
 ) -> Record:
     """Note the id that the service gave an order.
 
@@ -159,7 +171,7 @@ def accept(
     if other is not None:
         clash = f"{GIVEN_TWICE}the service gave {generation_id} to order {other.number} as well"
         _write(book, evolve(other, reason=f"order {record.number} was given this id, too"))
-        return give_up(book, order_id, reason=clash, at=at)
+        return mark_unknown(book, order_id, reason=clash, at=at)
     return _write(
         book,
         evolve(
@@ -173,13 +185,13 @@ def accept(
     )
 
 
-def adopt(book: Book, order_id: str, generation_id: str, *, at: datetime) -> Record:
+def adopt(book: LedgerTransaction, order_id: str, generation_id: str, *, at: datetime) -> Record:
     """Note what a person says that an order became, or did become after all.
 
     Raises:
         LedgerError: It is not in doubt, or the generation is another order's.
     """
-    record = require(book, order_id)
+    record = get_record(book, order_id)
     if (other := book.holder(generation_id)) is not None:
         raise LedgerError(f"{generation_id} is what order {other.number} became")
     if record.state == "submitted" and record.adopted:
@@ -189,51 +201,53 @@ def adopt(book: Book, order_id: str, generation_id: str, *, at: datetime) -> Rec
     return accept(book, order_id, generation_id, at=at, adopted=True)
 
 
-def withdraw(book: Book, order_id: str, *, reason: str, price: int) -> Record:
+def mark_planned(book: LedgerTransaction, order_id: str, *, reason: str, price: int) -> Record:
     """Note that an order was not accepted, through no fault of its own; it is still to be sent."""
     record = _expect(book, order_id, "planned")
     return _write(book, evolve(_unpaid(record, price), state="planned", reason=reason))
 
 
-def reject(book: Book, order_id: str, *, reason: str, price: int) -> Record:
+def reject(book: LedgerTransaction, order_id: str, *, reason: str, price: int) -> Record:
     """Note that the service refused an order for what it is; nothing was paid."""
     record = _expect(book, order_id, "rejected")
     return _write(book, evolve(_unpaid(record, price), state="rejected", reason=reason))
 
 
-def give_up(book: Book, order_id: str, *, reason: str, at: datetime) -> Record:
+def mark_unknown(book: LedgerTransaction, order_id: str, *, reason: str, at: datetime) -> Record:
     """Note that nobody knows what became of an order."""
     record = _expect(book, order_id, "unknown")
     return _write(book, evolve(record, state="unknown", reason=reason, unknown_at=at))
 
 
-def explain(book: Book, order_id: str, reason: str) -> Record:
+def set_reason(book: LedgerTransaction, order_id: str, reason: str) -> Record:
     """Note why an order is still where it is."""
-    record = require(book, order_id)
+    record = get_record(book, order_id)
     return _write(book, evolve(record, reason=reason))
 
 
-def complete(book: Book, order_id: str, *, at: datetime) -> Record:
+def complete(book: LedgerTransaction, order_id: str, *, at: datetime) -> Record:
     """Note that a video is there."""
     record = _expect(book, order_id, "completed")
     return _write(book, evolve(record, state="completed", completed_at=at, reason=None))
 
 
-def fail(book: Book, order_id: str, *, reason: str, at: datetime) -> Record:
+def fail(book: LedgerTransaction, order_id: str, *, reason: str, at: datetime) -> Record:
     """Note that the service ended a generation without a video."""
     record = _expect(book, order_id, "failed")
     return _write(book, evolve(record, state="failed", reason=reason, completed_at=at))
 
 
-def begin_download(book: Book, order_id: str, *, file: str) -> Record:
+def begin_download(book: LedgerTransaction, order_id: str, *, file: str) -> Record:
     """Note where the video is about to be stored."""
-    record = require(book, order_id)
+    record = get_record(book, order_id)
     if record.state != "downloading":
         record = _expect(book, order_id, "downloading")
     return _write(book, evolve(record, state="downloading", file=file))
 
 
-def finish(book: Book, order_id: str, *, size: int, sha256: str, at: datetime) -> Record:
+def finish(
+    book: LedgerTransaction, order_id: str, *, size: int, sha256: str, at: datetime
+) -> Record:
     """Note that the file is there, complete and durable."""
     record = _expect(book, order_id, "done")
     return _write(
@@ -241,7 +255,7 @@ def finish(book: Book, order_id: str, *, size: int, sha256: str, at: datetime) -
     )
 
 
-def retry(book: Book, order_ids: Iterable[str]) -> list[Record]:
+def retry(book: LedgerTransaction, order_ids: Iterable[str]) -> list[Record]:
     """Plan orders anew that were rejected, failed or given up. Each will be paid once more.
 
     Raises:
@@ -250,14 +264,14 @@ def retry(book: Book, order_ids: Iterable[str]) -> list[Record]:
     return [_plan_anew(book, _expect(book, order_id, "planned")) for order_id in order_ids]
 
 
-def dismiss(book: Book, order_id: str) -> Record:
+def dismiss(book: LedgerTransaction, order_id: str) -> Record:
     """Note that an unknown order is not to be looked for any more; it stays counted as paid."""
     record = _expect(book, order_id, "rejected")
     reason = f"dismissed; {record.reason or 'nobody knows what became of it'}"
     return _write(book, evolve(record, state="rejected", reason=reason))
 
 
-def require(book: Book, order_id: str) -> Record:
+def get_record(book: LedgerTransaction, order_id: str) -> Record:
     """Return the record of an order.
 
     Raises:
@@ -269,7 +283,7 @@ def require(book: Book, order_id: str) -> Record:
     return record
 
 
-def _plan_anew(book: Book, record: Record) -> Record:
+def _plan_anew(book: LedgerTransaction, record: Record) -> Record:
     runs = book.runs()
     if record.generation_id is not None and runs:
         # It was of this order, and is not to be taken for what became of an equal one.
@@ -294,13 +308,13 @@ def _unpaid(record: Record, price: int) -> Record:
     return evolve(record, tokens=max(record.tokens - price, 0))
 
 
-def _expect(book: Book, order_id: str, state: OrderState) -> Record:
-    record = require(book, order_id)
+def _expect(book: LedgerTransaction, order_id: str, state: OrderState) -> Record:
+    record = get_record(book, order_id)
     if state not in FOLLOWING[record.state]:
         raise LedgerError(f"order {record.number} is {record.state}, and cannot become {state}")
     return record
 
 
-def _write(book: Book, record: Record) -> Record:
+def _write(book: LedgerTransaction, record: Record) -> Record:
     book.write(record)
     return record
