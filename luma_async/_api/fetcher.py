@@ -12,7 +12,7 @@ from luma_async._api.sansio import requests
 from luma_async._api.sansio.requests import Request
 from luma_async._api.sansio.responses import Response, StatusResult, read_states
 from luma_async._api.sansio.retry import Attempts, RetryBudget, is_transient
-from luma_async._api.transport import Http, SendCount
+from luma_async._api.transport import SendCount, Transport
 from luma_async._runtime import clock, telemetry
 from luma_async.errors import APIError, RequestError, ResponseFormatError
 from luma_async.models import Generation
@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Fetcher:
     """Makes free requests under the client's limits and its shared retry budget."""
 
-    _http: Http
+    _transport: Transport
     _api_key_provider: ApiKeyProvider
     _rate_limiter: RateLimiter
     _policy: RetryPolicy
@@ -85,11 +85,13 @@ class Fetcher:
 
     async def _exchange(self, request: Request) -> Response:
         self.budget.deposit()
-        wire = SendCount()
+        send_count = SendCount()
         try:
-            return await self._http.exchange(request, await self._api_key_provider.key(), wire)
+            return await self._transport.exchange(
+                request, await self._api_key_provider.key(), send_count
+            )
         finally:
-            for _ in range(wire.sent - 1):
+            for _ in range(send_count.sent - 1):
                 # aiohttp sent it again by itself; that counts as well.
                 self.budget.withdraw(clock.now())
                 telemetry.measure("requests.repeated", 1, {telemetry.ROUTE: request.route})

@@ -62,11 +62,13 @@ class SendCount:
     once: bool = False
 
 
-_WIRE: ContextVar[tuple["Http", SendCount] | None] = ContextVar("luma_async_wire", default=None)
+_SEND_COUNT: ContextVar[tuple["Transport", SendCount] | None] = ContextVar(
+    "luma_async_send_count", default=None
+)
 
 
 @define(eq=False)
-class Http:
+class Transport:
     """Sends requests to one API, over a session of its own or one of the caller's."""
 
     _base_url: str
@@ -84,7 +86,7 @@ class Http:
 
     def open(self) -> None:
         """Make the session, within the event loop that will use it."""
-        self._trace.on_request_headers_sent.append(self._note_sent)
+        self._trace.on_request_headers_sent.append(self._count_sent)
         if self._external_session is None:
             self._session = aiohttp.ClientSession(
                 # `Limits` bounds the connections; a full pool would pass for an unreachable host.
@@ -100,19 +102,19 @@ class Http:
             self._session = self._external_session
             self._session.trace_configs.append(self._trace)
 
-    async def _note_sent(
+    async def _count_sent(
         self,
         session: aiohttp.ClientSession,
         context: SimpleNamespace,
         params: aiohttp.TraceRequestHeadersSentParams,
     ) -> None:
         # aiohttp calls this just before it hands the first byte of a request to the connection.
-        owner, wire = _WIRE.get() or (None, None)
-        if owner is self and wire is not None:
-            if wire.once and wire.sent:
+        owner, send_count = _SEND_COUNT.get() or (None, None)
+        if owner is self and send_count is not None:
+            if send_count.once and send_count.sent:
                 # A session of the caller's may be of a kind that repeats by itself.
                 raise RuntimeError("a paid request is sent once")
-            wire.sent += 1
+            send_count.sent += 1
 
     async def close(self) -> None:
         """End free requests under way and close the session, unless it is the caller's."""
@@ -128,7 +130,7 @@ class Http:
             scope.cancel()
 
     async def exchange(
-        self, request: Request, key: Secret, wire: SendCount | None = None
+        self, request: Request, key: Secret, send_count: SendCount | None = None
     ) -> Response:
         """Send a request once and read the whole answer, whatever its status.
 
@@ -140,7 +142,7 @@ class Http:
         """
         since = clock.now()
         try:
-            answer = await self._exchange(request, key, wire or SendCount())
+            answer = await self._exchange(request, key, send_count or SendCount())
         except LumaError as error:
             self._tell(request, since, telemetry.describe(error))
             raise
@@ -168,25 +170,25 @@ class Http:
             next(iter(ending.values())),
         )
 
-    async def _exchange(self, request: Request, key: Secret, wire: SendCount) -> Response:
+    async def _exchange(self, request: Request, key: Secret, send_count: SendCount) -> Response:
         if self._session.closed:
             raise ClientStateError("the session of the client was closed")
         failure: Exception
         with anyio.CancelScope() as scope:
             if not request.is_paid:
                 self._cancellable.add(scope)
-            token = _WIRE.set((self, wire))
+            token = _SEND_COUNT.set((self, send_count))
             try:
                 return await self._send(request, key)
             except (RequestError, ResponseFormatError) as error:
                 failure = error
             except Exception as error:  # noqa: BLE001 - whatever a library raises is no answer
-                failure = _translate(error, wire, key, self._base_url)
+                failure = _translate(error, send_count, key, self._base_url)
             except asyncio.CancelledError as cancellation:
                 raise cancellation.with_traceback(None)  # noqa: B904 - still the same
             finally:
-                _WIRE.reset(token)
-                self.sent[request.route] += wire.sent
+                _SEND_COUNT.reset(token)
+                self.sent[request.route] += send_count.sent
                 self._cancellable.discard(scope)
             # Outside of the handler, as an exception raised within keeps the other as context. The
             # way it came leads through frames that hold headers, and with them the key.
@@ -277,10 +279,10 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _translate(error: Exception, wire: SendCount, key: Secret, base_url: str) -> Exception:
+def _translate(error: Exception, send_count: SendCount, key: Secret, base_url: str) -> Exception:
     host = URL(base_url).authority
     detail = printable(key.redact(f"{type(error).__name__}: {error}"))[:300]
-    if not wire.sent:
+    if not send_count.sent:
         if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
             # The caller's own session adds something that cannot be sent.
             return ConfigurationError(f"the request cannot be made: {detail}")

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 import anyio
 from attrs import evolve
 
-from luma_async._api.sansio import requests
-from luma_async._api.sansio.responses import read_summaries
 from luma_async._engine.engine import Engine
 from luma_async._payments.sansio.receipt import Receipt
 from luma_async._payments.sansio.reconciliation import candidates, reconcile
@@ -34,15 +32,15 @@ async def search(engine: Engine, error: SubmissionUnknownError, list_delay: floa
     since = (datetime.now(UTC) - error.sent_at).total_seconds()
     # The clock may have been set meanwhile.
     await anyio.sleep(min(max(list_delay - since, 0.0), list_delay))
-    listed = await engine.fetcher.fetch(requests.list_all(), read_summaries)
+    listed = await engine.list_generations()
     receipts = engine.submitter.receipts
     claimed = {one.generation_id for one in receipts}
     ids = candidates(error.order.user_prompt, claimed, listed)
     latest = [one.order_id for one in receipts if not one.adopted][-1:]
     found = await engine.get_many([*ids, *latest])
     # From here on nothing is waited for: another search may have taken one of them meanwhile.
-    rivals = _sent_meanwhile(unknown, engine.submitter.unknown, engine.paid_timeout)
-    others = _made_at_another_time(listed, found, receipts, error.sent_at, engine.paid_timeout)
+    rivals = _sent_meanwhile(unknown, engine.submitter.unknown, engine.timeouts.paid)
+    others = _made_at_another_time(listed, found, receipts, error.sent_at, engine.timeouts.paid)
     verdict = reconcile(
         # Of orders that differ in nothing, the one looked for is given what there is.
         [*receipts, unknown, *rivals],
@@ -59,7 +57,7 @@ async def search(engine: Engine, error: SubmissionUnknownError, list_delay: floa
             looked = f" It may be {which}: compare prompt and time, and wait for it if it is yours."
         error.add_note(f"Looked for in the account's list: {why}.{looked}")
         raise error
-    engine.submitter.note_receipt(error.order, generation_id, found_for=error.sent_at)
+    engine.submitter.add_receipt(error.order, generation_id, found_for=error.sent_at)
     for one in [one for one in engine.submitter.unknown if _is_same(one, unknown)]:
         engine.submitter.unknown.remove(one)
     return found[generation_id]

@@ -16,7 +16,7 @@ from luma_async._api.sansio import requests
 from luma_async._api.sansio.api_key import Secret
 from luma_async._api.sansio.requests import Request
 from luma_async._api.sansio.retry import Attempts, RetryBudget
-from luma_async._api.transport import Http, SendCount
+from luma_async._api.transport import SendCount, Transport
 from luma_async._payments.recorder import Recorder
 from luma_async._payments.sansio.budget import BudgetTracker, Reservation
 from luma_async._payments.sansio.receipt import Receipt
@@ -54,7 +54,7 @@ class Attempt:
     key: Secret
     sent_at: datetime
     recorder: Recorder | None
-    wire: SendCount = field(factory=partial(SendCount, once=True), init=False)
+    send_count: SendCount = field(factory=partial(SendCount, once=True), init=False)
 
 
 @define(eq=False)
@@ -62,14 +62,14 @@ class Submitter:
     """Pays for orders, each at most once.
 
     Attributes:
-        purse: What was spent, and what may be.
+        budget_tracker: What was spent, and what may be.
         unclaimed: The outcomes of paid requests whose caller was cancelled before it could take
             them: videos that are paid, or may be.
         receipts: The orders that were accepted lately, by which a list of the account is judged.
         unknown: The orders of which that was not to be learned.
     """
 
-    _http: Http
+    _transport: Transport
     _api_key_provider: ApiKeyProvider
     _rate_limiter: RateLimiter
     _policy: RetryPolicy
@@ -100,16 +100,16 @@ class Submitter:
                     # The time spent in the queue is not held against an order.
                     attempts = attempts or self._attempts()
                     sent_at = datetime.now(UTC)
-                    sending = Attempt(order, request, key, sent_at, recorder)
-                    ending = await self._send(sending, reservation)
-                match ending:
+                    attempt = Attempt(order, request, key, sent_at, recorder)
+                    result = await self._send(attempt, reservation)
+                match result:
                     case Accepted(generation):
                         return generation
                     case Unknown():
-                        raise _unknown(order, ending, sent_at)
-                await self._pause_or_raise(sending, ending, attempts)
+                        raise _unknown(order, result, sent_at)
+                await self._pause_or_raise(attempt, result, attempts)
 
-    def note_receipt(
+    def add_receipt(
         self, order: Order, generation_id: str, *, found_for: datetime | None = None
     ) -> None:
         """Remember which generation an order became; it may be found for one sent at a time."""
@@ -135,21 +135,21 @@ class Submitter:
         return Attempts(self._policy, self._budget, now, self._random, outlasts_limits=True)
 
     async def _pause_or_raise(
-        self, sending: Attempt, ending: Rejected | NotSent, attempts: Attempts
+        self, attempt: Attempt, result: Rejected | NotSent, attempts: Attempts
     ) -> None:
         delay = None
-        if ending.repeatable:
-            delay = attempts.delay_after(ending.error, clock.now())
+        if result.repeatable:
+            delay = attempts.delay_after(result.error, clock.now())
         if delay is None:
-            raise ending.error
-        telemetry.repeated(sending.request.route, delay, ending.error)
-        if isinstance(ending, Rejected):
+            raise result.error
+        telemetry.repeated(attempt.request.route, delay, result.error)
+        if isinstance(result, Rejected):
             # One order was told to come back later; the others would be told the same.
             self._rate_limiter.hold(self._rate_limiter.paid, delay)
         else:
             await self._rate_limiter.pause(delay)
 
-    async def _send(self, sending: Attempt, reservation: Reservation) -> SubmissionResult:
+    async def _send(self, attempt: Attempt, reservation: Reservation) -> SubmissionResult:
         """Send an order once, and learn how that ends even if the caller is cancelled meanwhile.
 
         The exchange is a task of its own, as a cancelled coroutine cannot go on. Before a byte
@@ -158,94 +158,94 @@ class Submitter:
         `Timeouts.paid`.
         """
         task = asyncio.create_task(
-            self._carry_out(sending, reservation), name=f"luma_async {sending.request.route}"
+            self._carry_out(attempt, reservation), name=f"luma_async {attempt.request.route}"
         )
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError as cancellation:
-            if not sending.wire.sent:
+            if not attempt.send_count.sent:
                 task.cancel()
             await wait_shielded(task)
             # Without a result nothing was sent; and what was recorded is hidden from nobody.
-            if not task.cancelled() and task.exception() is None and sending.recorder is None:
-                self._disclose_ending(sending, task.result(), cancellation)
+            if not task.cancelled() and task.exception() is None and attempt.recorder is None:
+                self._disclose_ending(attempt, task.result(), cancellation)
             raise
         return task.result()
 
-    async def _carry_out(self, sending: Attempt, reservation: Reservation) -> SubmissionResult:
+    async def _carry_out(self, attempt: Attempt, reservation: Reservation) -> SubmissionResult:
         """Record an order, send it, and record how that ended."""
-        if sending.recorder is None:
-            ending = await self._exchange(sending)
-            self._book(sending, ending, reservation)
-            return ending
+        if attempt.recorder is None:
+            result = await self._exchange(attempt)
+            self._book(attempt, result, reservation)
+            return result
         try:
-            await sending.recorder.sending()
+            await attempt.recorder.sending()
         except asyncio.CancelledError:
-            ending = _cancelled_in_time()
+            result = _cancelled_in_time()
         else:
-            ending = await self._exchange_or_record(sending, sending.recorder)
-        self._book(sending, ending, reservation)
+            result = await self._exchange_or_record(attempt, attempt.recorder)
+        self._book(attempt, result, reservation)
         try:
-            await run_to_completion(sending.recorder.sent(_result(sending, ending)))
+            await run_to_completion(attempt.recorder.sent(_result(attempt, result)))
         except Exception:
-            self._disclose_ending(sending, ending)
+            self._disclose_ending(attempt, result)
             raise
-        return ending
+        return result
 
-    async def _exchange_or_record(self, sending: Attempt, recorder: Recorder) -> SubmissionResult:
+    async def _exchange_or_record(self, attempt: Attempt, recorder: Recorder) -> SubmissionResult:
         try:
-            return await self._exchange(sending)
+            return await self._exchange(attempt)
         except LumaError as error:
-            # It did not come to sending, as where the session of the caller was closed.
-            doubt = _unknown(sending.order, Unknown(str(error)), sending.sent_at)
-            await run_to_completion(recorder.sent(doubt if sending.wire.sent else error))
+            # It did not come to attempt, as where the session of the caller was closed.
+            doubt = _unknown(attempt.order, Unknown(str(error)), attempt.sent_at)
+            await run_to_completion(recorder.sent(doubt if attempt.send_count.sent else error))
             raise
 
-    def _book(self, sending: Attempt, ending: SubmissionResult, reservation: Reservation) -> None:
+    def _book(self, attempt: Attempt, result: SubmissionResult, reservation: Reservation) -> None:
         """Count what was spent, or may have been, whether or not the caller hears of it."""
-        if isinstance(ending, (Rejected, NotSent)):
+        if isinstance(result, (Rejected, NotSent)):
             return
         reservation.spend()
-        route = sending.request.route
+        route = attempt.request.route
         attributes: telemetry.Attributes = {telemetry.ROUTE: route}
         telemetry.measure("tokens", reservation.tokens, attributes)
-        if isinstance(ending, Accepted):
-            generation_id = ending.generation.id
-            self.note_receipt(sending.order, generation_id)
+        if isinstance(result, Accepted):
+            generation_id = result.generation.id
+            self.add_receipt(attempt.order, generation_id)
             attributes = {**attributes, telemetry.GENERATION: generation_id}
             message = "%s was accepted as generation %s"
             telemetry.log(logging.INFO, "order.accepted", attributes, message, route, generation_id)
         else:
-            self.unknown.append(unknown_receipt(sending.order, sending.sent_at))
+            self.unknown.append(unknown_receipt(attempt.order, attempt.sent_at))
             telemetry.measure("orders.unknown", 1, attributes)
             message = "%s has an unknown outcome and may be paid"
             telemetry.log(logging.WARNING, "order.unknown", attributes, message, route)
 
     def _disclose_ending(
-        self, sending: Attempt, ending: SubmissionResult, cancellation: BaseException | None = None
+        self, attempt: Attempt, result: SubmissionResult, cancellation: BaseException | None = None
     ) -> None:
-        match _result(sending, ending):
+        match _result(attempt, result):
             case Generation() as generation:
                 self.report_unclaimed(
-                    Outcome(order=sending.order, generation=generation), cancellation
+                    Outcome(order=attempt.order, generation=generation), cancellation
                 )
             case SubmissionUnknownError() as error:
-                self.report_unclaimed(Outcome(order=sending.order, error=error), cancellation)
+                self.report_unclaimed(Outcome(order=attempt.order, error=error), cancellation)
 
-    async def _exchange(self, sending: Attempt) -> SubmissionResult:
+    async def _exchange(self, attempt: Attempt) -> SubmissionResult:
         self._budget.deposit()
         try:
             return classify_response(
-                await self._http.exchange(sending.request, sending.key, sending.wire)
+                await self._transport.exchange(attempt.request, attempt.key, attempt.send_count)
             )
         except RequestError as error:
             return classify_failure(error)
         except ResponseFormatError as error:
             return Unknown(str(error), error.status)
         except asyncio.CancelledError:
-            if sending.wire.sent:
+            if attempt.send_count.sent:
                 return Unknown("the program ended before the answer came")
             return _cancelled_in_time()
 
@@ -279,24 +279,24 @@ def unknown_receipt(order: Order, sent_at: datetime) -> Receipt:
     )
 
 
-def _result(sending: Attempt, ending: SubmissionResult) -> Generation | LumaError:
-    match ending:
+def _result(attempt: Attempt, result: SubmissionResult) -> Generation | LumaError:
+    match result:
         case Accepted(generation):
             return generation
         case Unknown():
-            return _unknown(sending.order, ending, sending.sent_at)
-    return ending.error
+            return _unknown(attempt.order, result, attempt.sent_at)
+    return result.error
 
 
 def _cancelled_in_time() -> NotSent:
     return NotSent(ConnectError("cancelled before anything was sent", retryable=False))
 
 
-def _unknown(order: Order, ending: Unknown, sent_at: datetime) -> SubmissionUnknownError:
+def _unknown(order: Order, result: Unknown, sent_at: datetime) -> SubmissionUnknownError:
     return SubmissionUnknownError(
         order=order,
         sent_at=sent_at,
-        reason=ending.reason,
-        status=ending.status,
-        request_id=ending.request_id,
+        reason=result.reason,
+        status=result.status,
+        request_id=result.request_id,
     )

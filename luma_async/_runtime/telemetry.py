@@ -19,9 +19,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from luma_async._runtime.sansio.escaping import printable
 from luma_async.errors import APIError
-from luma_async.models import Generation
 
 if TYPE_CHECKING:
     from luma_async._runtime.otel import OpenTelemetry
@@ -107,11 +105,6 @@ def repeated(
         delay,
         stacklevel=3,
     )
-
-
-def state_of(generation: Generation) -> str:
-    """Return a state as far as it is fit for an attribute: the service may say anything."""
-    return printable(generation.state)[:100]
 
 
 def describe(error: BaseException) -> Attributes:

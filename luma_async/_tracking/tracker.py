@@ -12,20 +12,24 @@ being broken off or a duty being left undone: there is no duty to hand on.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import Context
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from attrs import define, field
 
 from luma_async._api.rate_limiter import RateLimiter
+from luma_async._api.sansio.http_status import PollFailure, poll_failure_of
 from luma_async._api.sansio.responses import StatusResult
-from luma_async._api.sansio.retry import Meaning, meaning_of
 from luma_async._runtime import clock, telemetry
+from luma_async._runtime.sansio.escaping import printable
+from luma_async._tracking.sansio.duration_models import Kind
 from luma_async._tracking.sansio.poll_planner import PollPlanner
 from luma_async._tracking.sansio.poll_state import Poll
-from luma_async._tracking.subscriptions import Subscriptions
-from luma_async._tracking.waiters import Update, Waiter
+from luma_async._tracking.sansio.subscriptions import Subscriptions
+from luma_async._tracking.sansio.updates import Delivered, Ended, Event, Failed, Update
+from luma_async._tracking.waiters import Waiter
 from luma_async.errors import (
     APIError,
     ClientStateError,
@@ -39,11 +43,11 @@ from luma_async.settings import Limits, PollPolicy
 
 @define(eq=False)
 class Tracker:
-    """Asks for all generations that anybody waits for, and tells their listeners.
+    """Asks for all generations that anybody waits for, and delivers what comes of it.
 
     Attributes:
-        cadence: Plans the requests, and learns how long generations take.
-        tracks: Who waits for what.
+        planner: Plans the requests, and learns how long generations take.
+        subscriptions: Who waits for what.
     """
 
     _ask: Callable[[Sequence[str], Callable[[str], Generation | None]], Awaitable[StatusResult]]
@@ -53,10 +57,11 @@ class Tracker:
     planner: PollPlanner = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     _timer: asyncio.Handle | None = field(default=None, init=False)
-    # Not every loop's handle can tell it.
+    # Not every loop's handle knows it.
     _timer_due: float = field(default=0.0, init=False)
     _requests: set["asyncio.Task[None]"] = field(factory=set, init=False)
     _chooser: "asyncio.Task[None] | None" = field(default=None, init=False)
+    _waiting: int = field(default=0, init=False)
     _closed: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -64,33 +69,59 @@ class Tracker:
         self.subscriptions = Subscriptions(self._policy, self.planner)
 
     def join(self, waiter: Waiter, known: Mapping[str, Generation] = MappingProxyType({})) -> None:
-        """Let a listener hear of its pending ids until it leaves.
+        """Deliver updates of its pending ids to a waiter until it leaves.
 
         Args:
-            waiter: Whom to tell.
-            known: What the caller knows of them already, by id.
+            waiter: Who waits.
+            known: What the caller knows of the ids already.
         """
         if self._closed:
             waiter.fail(_closed())
         else:
-            self.subscriptions.join(waiter, known, clock.now())
+            self._publish(self.subscriptions.join(waiter, known, clock.now(), datetime.now(UTC)))
             self._arm()
 
     def leave(self, waiter: Waiter) -> None:
-        """Tell a listener no more; who has joined leaves, however it ends."""
+        """Drop a waiter; every `join` is followed by this, however the wait ends."""
         self.subscriptions.leave(waiter)
+        self._measure()
         if not self.subscriptions:
             self._disarm()
+
+    def record_start(self, generation: Generation, kind: Kind) -> None:
+        """Remember that a generation was ordered just now."""
+        self.subscriptions.starts.record(generation, kind, clock.now())
+
+    def receive(self, result: StatusResult, asked_at: float) -> None:
+        """Take in the response to a request that was made at a time."""
+        self._publish(self.subscriptions.receive(result, asked_at, clock.now()))
 
     async def close(self) -> None:
         """End all waits with `ClientStateError` and leave nothing behind."""
         self._closed = True
-        self.subscriptions.fail_all(_closed())
+        self._publish(self.subscriptions.fail_all(_closed()))
         self._disarm()
         for request in self._requests:
             request.cancel()
         if self._requests:
             await asyncio.wait(self._requests)
+
+    def _publish(self, events: Iterable[Event]) -> None:
+        """Carry out what was decided."""
+        for event in events:
+            match event:
+                case Delivered(subscriber, update, is_last):
+                    subscriber.deliver(update, is_last=is_last)
+                case Failed(subscriber, error):
+                    subscriber.fail(error)
+                case Ended(generation_id, result, delay):
+                    _report_end(generation_id, result, delay)
+        self._measure()
+
+    def _measure(self) -> None:
+        if (change := len(self.subscriptions) - self._waiting) != 0:
+            self._waiting += change
+            telemetry.measure("generations.waiting", change)
 
     def _arm(self) -> None:
         """Set the timer for the next request, unless one is about to choose its ids anyway."""
@@ -123,7 +154,7 @@ class Tracker:
         if self._chooser is request:
             self._chooser = None
         if not request.cancelled() and (error := request.exception()) is not None:
-            # Without this the waiting would wait for ever.
+            # Without this the waiters would wait for ever.
             telemetry.log(
                 logging.ERROR,
                 "tracker.failed",
@@ -133,19 +164,19 @@ class Tracker:
             )
             failure = LumaError(f"the tracker failed: {type(error).__name__}")
             failure.__cause__ = error
-            self.subscriptions.fail_all(failure)
+            self._publish(self.subscriptions.fail_all(failure))
         self._arm()
 
     async def _request(self) -> None:
         async with self._rate_limiter.slot(self._rate_limiter.free):
-            # Chosen only now that the request can go out, so that all who came while it waited
-            # for its turn are in it.
-            poll = self.planner.take(clock.now())
+            # Chosen only now that the request can go out: all who came while it waited for its
+            # slot are in it.
+            poll = self.planner.next_poll(clock.now())
             self._chooser = None
             self._arm()
             if poll is None:
                 return
-            count, waiting = len(poll.ids), len(self.subscriptions)
+            count, waiting = len(poll.states), len(self.subscriptions)
             telemetry.log(
                 logging.DEBUG,
                 "poll.began",
@@ -156,20 +187,20 @@ class Tracker:
                 poll.reason,
             )
             try:
-                states = await self._ask(poll.ids, self.subscriptions.latest)
-                self._answered(poll, states)
+                result = await self._ask(poll.ids, self.subscriptions.latest)
+                self._answered(poll, result)
             except LumaError as error:
                 self._failed(poll, error)
             except BaseException:
-                # Cancelled by somebody, or a mistake of ours: they are to be asked for again.
-                self.planner.failed(poll, clock.now(), Meaning.DOWN)
+                # Cancelled by somebody, or a mistake of ours: the ids are to be asked for again.
+                self.planner.failed(poll, clock.now(), PollFailure.DOWN)
                 raise
 
-    def _answered(self, poll: Poll, states: StatusResult) -> None:
+    def _answered(self, poll: Poll, result: StatusResult) -> None:
         now = clock.now()
-        self.subscriptions.take_in(states, poll.asked_at)
-        found = {generation.id for generation in states.generations}
-        count = len(poll.ids)
+        self._publish(self.subscriptions.receive(result, poll.asked_at, now))
+        found = {generation.id for generation in result.generations}
+        count = len(poll.states)
         telemetry.log(
             logging.DEBUG,
             "poll.ended",
@@ -178,39 +209,40 @@ class Tracker:
             count,
             len(found),
         )
-        absent = [generation_id for generation_id in poll.ids if generation_id not in found]
-        if states.problems:
+        absent = [one for one in poll.ids if one not in found]
+        if result.problems:
             # What could not be read may have been one of these.
-            error = ResponseFormatError(states.problems)
+            error = ResponseFormatError(result.problems)
             attributes = {telemetry.IDS: count, **telemetry.describe(error)}
             telemetry.log(logging.WARNING, "poll.unreadable", attributes, "%s", error)
-            self.subscriptions.fail_snapshots(absent, error, poll.asked_at)
+            self._publish(self.subscriptions.fail_snapshots(absent, error, poll.asked_at, now))
             found.update(absent)
         self.planner.answered(poll, now, found)
-        if not states.problems:
-            self.subscriptions.missed(absent, now, alone=count == 1)
+        if not result.problems:
+            self._publish(self.subscriptions.missed(absent, now, alone=count == 1))
 
     def _failed(self, poll: Poll, error: LumaError) -> None:
-        now = clock.now()
+        now, subscriptions = clock.now(), self.subscriptions
         status = error.status if isinstance(error, APIError) else None
-        blamed = self.planner.failed(
+        offender = self.planner.failed(
             poll,
             now,
-            meaning_of(error),
-            failure=(type(error), status),
+            poll_failure_of(error),
+            kind=(type(error), status),
             retry_after=error.retry_after if isinstance(error, APIError) else None,
         )
-        if isinstance(error, NotFoundError) and len(poll.ids) == 1:
-            self.subscriptions.finish_snapshots(poll.ids[0], Update(poll.ids[0]))
-        self.subscriptions.fail_snapshots(poll.ids, error, poll.asked_at)
-        if blamed is not None:
-            self.subscriptions.refused(blamed, error, now)
+        if isinstance(error, NotFoundError) and len(poll.states) == 1:
+            (generation_id,) = poll.ids
+            self._publish(subscriptions.finish_snapshots(generation_id, Update(generation_id)))
+        self._publish(subscriptions.fail_snapshots(poll.ids, error, poll.asked_at, now))
+        if offender is not None:
+            self._publish(subscriptions.refused(offender, error, now))
         if isinstance(error, ClientStateError):
             # The caller's session is closed, and will not open again.
-            self.subscriptions.fail_all(error)
-        # Not the error's own words, which may repeat the answer, and with it prompts and ids.
+            self._publish(subscriptions.fail_all(error))
+        # Not the error's own words, which may repeat the response, and with it prompts and ids.
         kind = type(error).__name__ + (f" {status}" if status is not None else "")
-        count = len(poll.ids)
+        count = len(poll.states)
         telemetry.log(
             logging.WARNING,
             "poll.failed",
@@ -219,6 +251,29 @@ class Tracker:
             count,
             kind,
         )
+
+
+def state_of(generation: Generation) -> str:
+    """Return a state as far as it is fit for an attribute: the service may say anything."""
+    return printable(generation.state)[:100]
+
+
+def _report_end(generation_id: str, result: Generation | LumaError, delay: float | None) -> None:
+    attributes: telemetry.Attributes
+    if isinstance(result, Generation):
+        attributes = {telemetry.STATE: state_of(result)}
+    else:
+        attributes = telemetry.describe(result)
+    if delay is not None:
+        telemetry.measure("generation.delay", delay)
+    telemetry.log(
+        logging.INFO,
+        "generation.ended",
+        {telemetry.GENERATION: generation_id, **attributes},
+        "generation %s ended: %s",
+        generation_id,
+        next(iter(attributes.values())),
+    )
 
 
 def _closed() -> ClientStateError:

@@ -10,8 +10,9 @@ from luma_async._api.sansio.requests import id_of, unique_ids
 from luma_async._api.sansio.responses import unknown_id
 from luma_async._runtime import clock, telemetry
 from luma_async._tracking.sansio.progress import has_video_or_failed
-from luma_async._tracking.tracker import Tracker
-from luma_async._tracking.waiters import Update, Waiter
+from luma_async._tracking.sansio.updates import Update
+from luma_async._tracking.tracker import Tracker, state_of
+from luma_async._tracking.waiters import Waiter
 from luma_async.errors import GenerationFailedError, LumaError, WaitErrorGroup, WaitTimeoutError
 from luma_async.models import Generation
 
@@ -32,7 +33,7 @@ class _Wait:
         self._known = {one.id: one for one in targets if isinstance(one, Generation)}
         for one in self._known.values():
             if has_video_or_failed(one):
-                self._waiter.finish(Update(one.id, one))
+                self._waiter.deliver(Update(one.id, one), is_last=True)
 
     def __enter__(self) -> Self:
         self._deadline = clock.now() + self._timeout
@@ -91,7 +92,7 @@ async def wait_for_one(tracker: Tracker, target: Target, timeout: float) -> Gene
         (result,) = (await wait_for_all(tracker, [target], timeout)).values()
         if isinstance(result, LumaError):
             raise result
-        span.set(telemetry.STATE, telemetry.state_of(result))
+        span.set(telemetry.STATE, state_of(result))
     return result
 
 
@@ -142,14 +143,12 @@ async def watch(tracker: Tracker, target: Target) -> AsyncGenerator[Generation]:
             while (update := await waiter.receive()) is not None:
                 if update.error is not None or update.generation is None:
                     raise update.error or unknown_id(update.id)
-                span.set(telemetry.STATE, telemetry.state_of(update.generation))
+                span.set(telemetry.STATE, state_of(update.generation))
                 yield update.generation
         finally:
             tracker.leave(waiter)
 
 
 def _attributes(targets: Sequence[Target]) -> telemetry.Attributes:
-    attributes = {telemetry.IDS: len(targets)}
-    return (
-        {**attributes, telemetry.GENERATION: id_of(targets[0])} if len(targets) == 1 else attributes
-    )
+    one = {telemetry.GENERATION: id_of(targets[0])} if len(targets) == 1 else {}
+    return {telemetry.IDS: len(targets), **one}

@@ -5,13 +5,12 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
+from luma_async._api.sansio.http_status import PollFailure, poll_failure_of
 from luma_async._api.sansio.retry import (
     Attempts,
-    Meaning,
     RetryBudget,
     backoff,
     is_transient,
-    meaning_of,
 )
 from luma_async.errors import (
     APIError,
@@ -84,46 +83,50 @@ def test_a_free_request_is_repeated_where_that_may_help(error: LumaError, *, aga
 @pytest.mark.parametrize(
     ("error", "meaning"),
     [
-        pytest.param(limited(), Meaning.LIMITED, id="H25 429"),
-        pytest.param(limited(60.0), Meaning.LIMITED, id="H26 429 with Retry-After"),
-        pytest.param(APIError("x", status=413), Meaning.TOO_LARGE, id="H18 413"),
-        pytest.param(APIError("x", status=414), Meaning.TOO_LARGE, id="H18 414"),
-        pytest.param(BadRequestError("x", status=400), Meaning.REFUSED, id="S16 400"),
-        pytest.param(NotFoundError("x", status=404), Meaning.REFUSED, id="S16 404"),
-        pytest.param(BadRequestError("x", status=422), Meaning.REFUSED, id="S16 422"),
+        pytest.param(limited(), PollFailure.LIMITED, id="H25 429"),
+        pytest.param(limited(60.0), PollFailure.LIMITED, id="H26 429 with Retry-After"),
+        pytest.param(APIError("x", status=413), PollFailure.TOO_LARGE, id="H18 413"),
+        pytest.param(APIError("x", status=414), PollFailure.TOO_LARGE, id="H18 414"),
+        pytest.param(BadRequestError("x", status=400), PollFailure.REFUSED, id="S16 400"),
+        pytest.param(NotFoundError("x", status=404), PollFailure.REFUSED, id="S16 404"),
+        pytest.param(BadRequestError("x", status=422), PollFailure.REFUSED, id="S16 422"),
         *(
-            pytest.param(ServerError("x", status=status), Meaning.SPOILED, id=f"S16 {status}")
+            pytest.param(ServerError("x", status=status), PollFailure.SPOILED, id=f"S16 {status}")
             for status in (500, 502, 504, 520, 522, 524)
         ),
-        pytest.param(RequestTimeoutError("late"), Meaning.SPOILED, id="N20 no answer"),
-        pytest.param(BROKEN, Meaning.SPOILED, id="N13 cut"),
-        pytest.param(RequestError("odd"), Meaning.SPOILED, id="no usable answer"),
-        pytest.param(ResponseFormatError(["expected JSON at $"]), Meaning.SPOILED, id="H39 HTML"),
-        pytest.param(ConnectError("refused"), Meaning.DOWN, id="N01 refused"),
-        pytest.param(ConnectError("untrusted", retryable=False), Meaning.DOWN, id="N07 TLS"),
-        pytest.param(ConfigurationError("bad"), Meaning.DOWN, id="U12 a bad option"),
-        pytest.param(AuthenticationError("x", status=401), Meaning.DOWN, id="H13 401"),
-        pytest.param(OutOfCreditsError("x", status=402), Meaning.DOWN, id="H14 402"),
-        pytest.param(PermissionDeniedError("x", status=403), Meaning.DOWN, id="H15 403"),
+        pytest.param(RequestTimeoutError("late"), PollFailure.SPOILED, id="N20 no answer"),
+        pytest.param(BROKEN, PollFailure.SPOILED, id="N13 cut"),
+        pytest.param(RequestError("odd"), PollFailure.SPOILED, id="no usable answer"),
+        pytest.param(
+            ResponseFormatError(["expected JSON at $"]), PollFailure.SPOILED, id="H39 HTML"
+        ),
+        pytest.param(ConnectError("refused"), PollFailure.DOWN, id="N01 refused"),
+        pytest.param(ConnectError("untrusted", retryable=False), PollFailure.DOWN, id="N07 TLS"),
+        pytest.param(ConfigurationError("bad"), PollFailure.DOWN, id="U12 a bad option"),
+        pytest.param(AuthenticationError("x", status=401), PollFailure.DOWN, id="H13 401"),
+        pytest.param(OutOfCreditsError("x", status=402), PollFailure.DOWN, id="H14 402"),
+        pytest.param(PermissionDeniedError("x", status=403), PollFailure.DOWN, id="H15 403"),
         *(
-            pytest.param(ServerError("x", status=status), Meaning.DOWN, id=f"H36 {status}")
+            pytest.param(ServerError("x", status=status), PollFailure.DOWN, id=f"H36 {status}")
             for status in (501, 503, 521, 527, 530)
         ),
         *(
-            pytest.param(APIError("x", status=status), Meaning.DOWN, id=f"H18 {status}")
+            pytest.param(APIError("x", status=status), PollFailure.DOWN, id=f"H18 {status}")
             for status in (302, 405, 408, 410, 425, 451, 600)
         ),
     ],
 )
-def test_the_failure_of_a_status_request_has_a_meaning(error: LumaError, meaning: Meaning) -> None:
+def test_the_failure_of_a_status_request_has_a_meaning(
+    error: LumaError, meaning: PollFailure
+) -> None:
     """Who is to blame: the pace, the length, one of the ids, or nobody who was asked for."""
-    assert meaning is meaning_of(error)
+    assert meaning is poll_failure_of(error)
 
 
 def test_s16_one_of_many_ids_may_be_why_a_request_fails() -> None:
     """What a proxy says is no fault of an id, and neither is the pace or the length."""
-    assert [Meaning.REFUSED, Meaning.SPOILED] == [
-        meaning for meaning in Meaning if meaning.may_be_for_ids
+    assert [PollFailure.REFUSED, PollFailure.SPOILED] == [
+        meaning for meaning in PollFailure if meaning.may_be_for_ids
     ]
 
 

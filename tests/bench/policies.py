@@ -89,7 +89,7 @@ async def _luma_async(job: Job, policy: PollPolicy, limits: Limits) -> Result:
         await anyio.sleep(start - anyio.current_time())
         generation = pending(f"g-{number}")
         ends[generation.id] = anyio.current_time() + duration
-        service.tracker.subscriptions.ordered(generation, "create")
+        service.tracker.record_start(generation, "create")
         await wait_for_one(service.tracker, generation, math.inf)
         delays.append(anyio.current_time() - ends[generation.id])
 

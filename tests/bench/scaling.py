@@ -60,7 +60,7 @@ async def _follow(many: int, requests: int, learned: Learned | None) -> tuple[fl
             # Those of the beginning have been running for a while.
             age = chance.random() * duration if turn == 0 else 0.0
             ends[generation.id] = anyio.current_time() + duration - age
-            subscriptions.ordered(generation, "create", age=age)
+            subscriptions.starts.record(generation, "create", anyio.current_time() - age)
             await wait_for_one(service.tracker, generation, math.inf)
             del ends[generation.id]
 
@@ -114,9 +114,7 @@ async def _end(many: int, *, closing: bool) -> tuple[float, int]:
         await service.tracker.close()
     else:
         now = anyio.current_time()
-        service.tracker.subscriptions.take_in(
-            StatusResult(generations=[completed(n) for n in names]), now
-        )
+        service.tracker.receive(StatusResult(generations=[completed(n) for n in names]), now)
     await asyncio.gather(*waiting, return_exceptions=True)
     seconds = time.perf_counter() - began
     return seconds, len(service.tracker.subscriptions) + len(asyncio.all_tasks()) - 1

@@ -229,7 +229,7 @@ async def test_a_key_that_cannot_be_had_does_not_stall(emulator: Emulator) -> No
         raise OSError("the vault is sealed")
 
     async with virtual_client(emulator) as luma:
-        other = LumaClient(key, base_url="http://localhost", session=luma._options.session)
+        other = LumaClient(key, base_url="http://localhost", session=luma._engine.session)
         async with other:
             outcomes = [one async for one in other.generate_many(prompts(5), max_in_flight=1)]
     assert [ConfigurationError] * 5 == [type(outcome.error) for outcome in outcomes]

@@ -569,7 +569,7 @@ class TestLogLines:
         assert "create" == told["luma_async.order.unknown"]["luma_async.route"]
         assert PROMPT not in caplog.text
         assert "test_telemetry" not in {record.module for record in caplog.records}
-        assert {"fetch", "tracker", "tracks", "submit"} == {one.module for one in caplog.records}
+        assert {"fetcher", "tracker", "submitter"} == {one.module for one in caplog.records}
 
     async def test_a_generation_that_is_not_known_has_ended_too(
         self, luma: LumaClient, caplog: pytest.LogCaptureFixture
@@ -584,7 +584,7 @@ class TestLogLines:
         assert "generation nobody-s ended: luma_async.errors.NotFoundError" == line.getMessage()
 
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def documented(page: str) -> set[str]:

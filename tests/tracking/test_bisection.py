@@ -10,7 +10,9 @@ from luma_async._tracking.sansio.bisection import Bisection, Group
 NAMES = [f"g-{number}" for number in range(20)]
 
 
-def search(names: list[str], culprits: set[str], *, bisection: Bisection) -> tuple[int, set[str]]:
+def search(
+    names: list[str], culprits: set[str], *, bisection: Bisection[str]
+) -> tuple[int, set[str]]:
     """Ask until nobody is suspected any more; tell how often, and who was cleared."""
     requests = 0
     cleared: set[str] = set()
@@ -18,11 +20,11 @@ def search(names: list[str], culprits: set[str], *, bisection: Bisection) -> tup
     while bisection:
         group = bisection.next()
         requests += 1
-        if not culprits & set(group.ids):
+        if not culprits & set(group.members):
             bisection.reset()
             bisection.answered(group)
-            cleared.update(group.ids)
-        elif len(group.ids) > 1:
+            cleared.update(group.members)
+        elif len(group.members) > 1:
             bisection.failed(group, "broken")
     return requests, cleared
 
@@ -53,38 +55,38 @@ def test_s17_two_culprits_are_found(culprits: list[str], many: int) -> None:
 
 def test_what_failed_once_is_asked_for_as_it_was() -> None:
     """Most failures have nothing to do with what was asked for."""
-    bisection = Bisection()
+    bisection = Bisection[str]()
     bisection.retry_group(NAMES, "broken")
-    assert NAMES == bisection.next().ids
+    assert NAMES == bisection.next().members
     assert not bisection
 
 
 def test_what_fails_in_another_way_is_not_halved() -> None:
     """A service in trouble fails in many ways; one id always spoils in the same."""
-    bisection = Bisection()
+    bisection = Bisection[str]()
     bisection.retry_group(NAMES, "broken")
     for failure in ("hanging", "broken", "hanging"):
         bisection.failed(bisection.next(), failure)
         group = bisection.next()
-        assert (NAMES, failure) == (group.ids, group.failure)
+        assert (NAMES, failure) == (group.members, group.failure)
         assert not bisection
         bisection.failed(group, f"not {failure}")
 
 
 def test_halves_that_fail_are_halved_at_once() -> None:
     """That their company fails alike twice has been seen."""
-    bisection = Bisection()
+    bisection = Bisection[str]()
     bisection.failed(Group(NAMES[:5], "broken"), "broken")
     first, second = bisection.next(), bisection.next()
-    assert (NAMES[:3], NAMES[3:5]) == (first.ids, second.ids)
+    assert (NAMES[:3], NAMES[3:5]) == (first.members, second.members)
     assert (second, first) == (first.other, second.other)
     bisection.failed(first, "hanging")
-    assert [NAMES[:2], NAMES[2:3]] == [bisection.next().ids, bisection.next().ids]
+    assert [NAMES[:2], NAMES[2:3]] == [bisection.next().members, bisection.next().members]
 
 
 def test_an_outage_halves_at_most_ten_groups() -> None:
     """Without an answer in between, nothing speaks for a culprit."""
-    bisection = Bisection()
+    bisection = Bisection[str]()
     for start in range(0, 1000, 20):
         bisection.retry_group([str(number) for number in range(start, start + 20)], "broken")
     groups = []
@@ -92,12 +94,12 @@ def test_an_outage_halves_at_most_ten_groups() -> None:
         if not bisection:
             break
         group = bisection.next()
-        if len(group.ids) > 1:
+        if len(group.members) > 1:
             bisection.failed(group, "broken")
         else:
-            groups.append(group.ids)
+            groups.append(group.members)
     while bisection:
-        groups.append(bisection.next().ids)
+        groups.append(bisection.next().members)
     # Each halving makes one group more.
     assert 50 + 10 == len(groups)
     assert 1000 == len({name for names in groups for name in names})
@@ -105,23 +107,23 @@ def test_an_outage_halves_at_most_ten_groups() -> None:
 
 def test_an_answer_lets_it_go_on() -> None:
     """Then the service is there, and an id may well be to blame."""
-    bisection = Bisection()
+    bisection = Bisection[str]()
     for _ in range(10):
         bisection.failed(Group(NAMES, "broken"), "broken")
         bisection.next()
         bisection.next()
     group = Group(NAMES, "broken")
     bisection.failed(group, "broken")
-    assert NAMES == bisection.next().ids
+    assert NAMES == bisection.next().members
     assert not bisection
     bisection.reset()
     bisection.failed(group, "broken")
-    assert NAMES[:10] == bisection.next().ids
+    assert NAMES[:10] == bisection.next().members
 
 
 def test_where_both_halves_are_answered_no_id_was_to_blame() -> None:
     """Their request may have been too large; its size is told once both are cleared."""
-    bisection = Bisection()
+    bisection = Bisection[str]()
     for refused, size in ((True, 20), (False, 0)):
         bisection.failed(Group(NAMES, "broken", refused), "broken")
         first, second = bisection.next(), bisection.next()
@@ -132,6 +134,6 @@ def test_where_both_halves_are_answered_no_id_was_to_blame() -> None:
 
 def test_what_was_never_halved_tells_no_size() -> None:
     """It was answered the second time, that is all."""
-    bisection = Bisection()
+    bisection = Bisection[str]()
     bisection.retry_group(NAMES, "broken")
     assert 0 == bisection.answered(bisection.next())

@@ -34,7 +34,7 @@ async def burst(policy: PollPolicy, seed: int, many: int = 300) -> tuple[float, 
     )
 
     async def one(name: str) -> None:
-        service.tracker.subscriptions.ordered(pending(name), "create")
+        service.tracker.record_start(pending(name), "create")
         await wait_for_one(service.tracker, pending(name), math.inf)
         delays.append(anyio.current_time() - ends[name])
 
@@ -124,7 +124,7 @@ async def test_watching_tells_the_expected_time_left() -> None:
         return pending(name, state="queued" if now < start + 60.0 else "dreaming")
 
     service = Pretended(state)
-    service.tracker.subscriptions.ordered(pending("a"), "create")
+    service.tracker.record_start(pending("a"), "create")
     seen = [
         (one.state, one.seconds_left)
         async for one in watch(service.tracker, pending("a", state="queued"))
@@ -150,10 +150,8 @@ async def test_s10_s24_news_that_are_older_than_what_is_known_do_not_count() -> 
     waiter = asyncio.create_task(listen())
     await anyio.sleep(1.0)
     # Asked for before the question that brought "dreaming".
-    service.tracker.subscriptions.take_in(
-        StatusResult(generations=[pending("a", state="queued")]), start - 1.0
-    )
-    service.tracker.subscriptions.take_in(StatusResult(generations=[completed("a")]), start - 1.0)
+    service.tracker.receive(StatusResult(generations=[pending("a", state="queued")]), start - 1.0)
+    service.tracker.receive(StatusResult(generations=[completed("a")]), start - 1.0)
     await waiter
     assert ["dreaming", "completed"] == seen
 
@@ -210,7 +208,7 @@ async def test_a_video_that_is_published_late_is_looked_for_steadily() -> None:
         return completed(name, video=video) if now >= start + 60.0 else pending(name)
 
     service = Pretended(state)
-    service.tracker.subscriptions.ordered(pending("a"), "create")
+    service.tracker.record_start(pending("a"), "create")
     await wait_for_one(service.tracker, pending("a"), math.inf)
     assert anyio.current_time() - start <= 84.0
     assert 1 == service.tracker.planner.durations.durations["create"].seen
@@ -254,7 +252,8 @@ async def test_ten_thousand_come_and_go_while_requests_are_under_way() -> None:
 async def test_what_was_ordered_and_never_waited_for_is_forgotten_in_the_end() -> None:
     """A program that only ever creates does not grow for ever."""
     service = Pretended(lambda name, now: pending(name))
-    subscriptions = service.tracker.subscriptions
+    starts = service.tracker.subscriptions.starts
     for number in range(100_002):
-        subscriptions.ordered(pending(f"g-{number}"), "create")
-    assert 100_000 == len(subscriptions._ordered)
+        starts.record(pending(f"g-{number}"), "create", 0.0)
+    assert starts.find("g-1") is None
+    assert starts.find("g-2") is not None

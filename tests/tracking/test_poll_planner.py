@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from luma_async._api.sansio.retry import Meaning
+from luma_async._api.sansio.http_status import PollFailure
 from luma_async._tracking.sansio.duration_models import Kind
-from luma_async._tracking.sansio.poll_planner import PollPlanner
 from luma_async._tracking.sansio.poll_state import Poll
 from luma_async.settings import PollPolicy
+from tests.support.planner_by_id import PlannerById
 
 POLICY = PollPolicy(jitter=0.0, min_interval=1.0)
 QUICK = PollPolicy(jitter=0.0, min_interval=1.0, request_worth=1e-3, expected_seconds=0.5)
@@ -21,9 +21,9 @@ QUICK = PollPolicy(jitter=0.0, min_interval=1.0, request_worth=1e-3, expected_se
 
 def planner(
     policy: PollPolicy = POLICY, *, size: int = 20, ids: int = 0, chance: float = 0.5
-) -> PollPlanner:
+) -> PlannerById:
     """Make a plan for some ids in which chance always falls the same way."""
-    plan = PollPlanner(policy, size, lambda: chance)
+    plan = PlannerById(policy, size, lambda: chance)
     for name in numbered(ids):
         plan.add(name, 0.0)
     return plan
@@ -34,7 +34,7 @@ def numbered(many: int) -> list[str]:
     return [f"{number}" for number in range(many)]
 
 
-def due(plan: PollPlanner, now: float = 0.0) -> float:
+def due(plan: PlannerById, now: float = 0.0) -> float:
     """Return when the next request is due, which has to be some time."""
     time = plan.next_request(now)
     assert time is not None
@@ -42,15 +42,15 @@ def due(plan: PollPlanner, now: float = 0.0) -> float:
     return time
 
 
-def ask(plan: PollPlanner, now: float = 0.0) -> Poll:
+def ask(plan: PlannerById, now: float = 0.0) -> Poll:
     """Make the next request as soon as it is due."""
-    poll = plan.take(max(now, due(plan, now)))
+    poll = plan.next_poll(max(now, due(plan, now)))
     assert poll is not None
     return poll
 
 
 def answer(
-    plan: PollPlanner, poll: Poll, *, at: float | None = None, missing: Collection[str] = ()
+    plan: PlannerById, poll: Poll, *, at: float | None = None, missing: Collection[str] = ()
 ) -> float:
     """Answer that all but some are unfinished; tell when."""
     now = poll.asked_at if at is None else at
@@ -62,20 +62,20 @@ def answer(
 
 
 def choke(
-    plan: PollPlanner,
+    plan: PlannerById,
     poll: Poll,
     culprits: Iterable[str],
     *,
-    meaning: Meaning = Meaning.SPOILED,
+    failure: PollFailure = PollFailure.SPOILED,
 ) -> str | None:
     """Fail a question that holds one of some culprits, and answer another; tell who is to blame."""
     if {*culprits} & {*poll.ids}:
-        return plan.failed(poll, poll.asked_at, meaning, failure="broken")
+        return plan.failed(poll, poll.asked_at, failure, kind="broken")
     answer(plan, poll)
     return None
 
 
-def follow(plan: PollPlanner, until: float, *, now: float = 0.0) -> list[Poll]:
+def follow(plan: PlannerById, until: float, *, now: float = 0.0) -> list[Poll]:
     """Answer every request, without news, and tell which were made."""
     made = []
     while (time := plan.next_request(now)) is not None and max(now, time) <= until:
@@ -89,7 +89,7 @@ def test_without_ids_there_is_nothing_to_ask() -> None:
     """An idle client is silent."""
     plan = planner()
     assert plan.next_request(0.0) is None
-    assert plan.take(1_000.0) is None
+    assert plan.next_poll(1_000.0) is None
 
 
 def test_a_new_id_is_not_asked_for_before_the_shortest_interval_is_over() -> None:
@@ -97,8 +97,8 @@ def test_a_new_id_is_not_asked_for_before_the_shortest_interval_is_over() -> Non
     plan = planner(QUICK)
     plan.add("a", 100.0)
     assert 101.0 == plan.next_request(100.0)
-    assert plan.take(100.9) is None
-    poll = plan.take(101.0)
+    assert plan.next_poll(100.9) is None
+    poll = plan.next_poll(101.0)
     assert poll is not None
     assert (["a"], 101.0) == (poll.ids, poll.asked_at)
     assert plan.next_request(101.0) is None
@@ -195,7 +195,7 @@ def test_the_interval_between_two_questions_stays_within_the_policy(
         jitter=jitter,
     )
     numbers = count()
-    plan = PollPlanner(policy, 20, lambda: chances[next(numbers) % len(chances)])
+    plan = PlannerById(policy, 20, lambda: chances[next(numbers) % len(chances)])
     plan.add("a", 0.0)
     times = [poll.asked_at for poll in follow(plan, longest * 10)][:50]
     assert len(times) > 5
@@ -282,7 +282,7 @@ def test_h25_after_429_questions_are_rarer_and_recover_within_minutes() -> None:
     plan, usual = planner(ids=1), planner(ids=1)
     for _ in range(3):
         poll = ask(plan)
-        plan.failed(poll, poll.asked_at, Meaning.LIMITED)
+        plan.failed(poll, poll.asked_at, PollFailure.LIMITED)
     now = poll.asked_at
     few = follow(plan, now + 120, now=now)
     many = follow(usual, now + 120, now=now)
@@ -296,7 +296,7 @@ def test_h25_a_limit_never_makes_an_interval_longer_than_twice_the_longest() -> 
     plan = planner(PollPolicy(jitter=0.0, expected_seconds=1e5), ids=1)
     poll = ask(plan)
     for _ in range(6):
-        plan.failed(poll, poll.asked_at, Meaning.LIMITED)
+        plan.failed(poll, poll.asked_at, PollFailure.LIMITED)
         later = ask(plan, poll.asked_at)
         assert later.asked_at - poll.asked_at <= 120.0
         poll = later
@@ -304,19 +304,21 @@ def test_h25_a_limit_never_makes_an_interval_longer_than_twice_the_longest() -> 
     assert due(plan, poll.asked_at) - poll.asked_at <= 120.0
 
 
-@pytest.mark.parametrize("meaning", [Meaning.DOWN, Meaning.SPOILED])
-def test_n33_while_the_service_fails_one_request_at_a_time_looks_for_it(meaning: Meaning) -> None:
+@pytest.mark.parametrize("meaning", [PollFailure.DOWN, PollFailure.SPOILED])
+def test_n33_while_the_service_fails_one_request_at_a_time_looks_for_it(
+    meaning: PollFailure,
+) -> None:
     """The pause doubles from the shortest interval to the longest."""
     plan = planner(size=20, ids=100)
     poll = ask(plan)
     pauses = []
     for _ in range(9):
         now = poll.asked_at
-        plan.failed(poll, now, meaning, failure="broken")
+        plan.failed(poll, now, meaning, kind="broken")
         poll = ask(plan, now)
         pauses.append(round(poll.asked_at - now, 6))
         assert plan.next_request(poll.asked_at + 100) is None
-        assert plan.take(poll.asked_at + 100) is None
+        assert plan.next_poll(poll.asked_at + 100) is None
     assert [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0] == pauses
     now = answer(plan, poll)
     assert now >= due(plan, now)
@@ -325,10 +327,10 @@ def test_n33_while_the_service_fails_one_request_at_a_time_looks_for_it(meaning:
 def test_requests_that_fail_together_slow_down_once() -> None:
     """Eight requests that met one outage are one outage."""
     plan = planner(QUICK, size=1, ids=9)
-    together = [plan.take(3.0) for _ in range(8)]
+    together = [plan.next_poll(3.0) for _ in range(8)]
     for poll in together:
         assert poll is not None
-        plan.failed(poll, 4.0, Meaning.LIMITED)
+        plan.failed(poll, 4.0, PollFailure.LIMITED)
     assert 5.0 == plan.next_request(4.0)
     answer(plan, ask(plan, 4.0))
     assert 5.0 >= due(plan, 5.0)
@@ -345,7 +347,7 @@ def test_the_pause_that_the_service_asks_for_is_kept(
     """Up to two minutes; beyond that the client looks again."""
     plan = planner(QUICK, ids=1)
     poll = ask(plan)
-    plan.failed(poll, poll.asked_at, Meaning.DOWN, retry_after=retry_after)
+    plan.failed(poll, poll.asked_at, PollFailure.DOWN, retry_after=retry_after)
     assert poll.asked_at + pause == plan.next_request(poll.asked_at)
 
 
@@ -356,7 +358,7 @@ def test_i10_ten_thousand_ids_are_swept_with_the_fewest_requests(size: int) -> N
     plan = planner(size=size, ids=len(names))
     asked: list[str] = []
     for _ in range(math.ceil(len(names) / size)):
-        poll = plan.take(60.0)
+        poll = plan.next_poll(60.0)
         assert poll is not None
         asked += poll.ids
         answer(plan, poll, at=60.1)
@@ -367,14 +369,14 @@ def test_i10_ten_thousand_ids_are_swept_with_the_fewest_requests(size: int) -> N
 def test_n34_after_a_suspension_there_is_one_question_and_no_burst() -> None:
     """The questions that were missed are not made up for."""
     plan = planner(ids=1)
-    poll = plan.take(10_000.0)
+    poll = plan.next_poll(10_000.0)
     assert poll is not None
     answer(plan, poll)
-    assert plan.take(10_000.0) is None
+    assert plan.next_poll(10_000.0) is None
     assert 10_001.0 <= due(plan, 10_000.0)
 
 
-def search(many: int, culprits: set[str], meaning: Meaning) -> tuple[int, set[str]]:
+def search(many: int, culprits: set[str], meaning: PollFailure) -> tuple[int, set[str]]:
     """Ask until all others are served and the culprits were alone; tell how often, and for whom."""
     plan = planner(ids=many)
     served: set[str] = set()
@@ -385,7 +387,7 @@ def search(many: int, culprits: set[str], meaning: Meaning) -> tuple[int, set[st
         now = poll.asked_at
         requests += 1
         assert requests < 100
-        choke(plan, poll, culprits, meaning=meaning)
+        choke(plan, poll, culprits, failure=meaning)
         if not culprits & {*poll.ids}:
             served.update(poll.ids)
         elif len(poll.ids) == 1:
@@ -394,9 +396,9 @@ def search(many: int, culprits: set[str], meaning: Meaning) -> tuple[int, set[st
 
 
 @pytest.mark.parametrize("many", range(2, 21))
-@pytest.mark.parametrize("meaning", [Meaning.SPOILED, Meaning.REFUSED])
+@pytest.mark.parametrize("meaning", [PollFailure.SPOILED, PollFailure.REFUSED])
 def test_s16_one_id_that_spoils_requests_is_found_and_the_others_are_served(
-    many: int, meaning: Meaning
+    many: int, meaning: PollFailure
 ) -> None:
     """A request that fails twice alike is halved until the culprit is alone."""
     for culprit in numbered(many):
@@ -414,7 +416,9 @@ def test_s17_two_ids_that_spoil_requests_are_found_and_the_others_are_served(
     first = place % many
     second = (first + 1 + distance % (many - 1)) % many
     culprits = {str(first), str(second)}
-    requests, served = search(many, culprits, Meaning.REFUSED if refused else Meaning.SPOILED)
+    requests, served = search(
+        many, culprits, PollFailure.REFUSED if refused else PollFailure.SPOILED
+    )
     assert {*numbered(many)} - culprits == served
     assert requests - 1 <= 2 * (2 * math.ceil(math.log2(many)) + 1)
 
@@ -488,7 +492,7 @@ def test_a_lone_id_that_is_refused_is_blamed() -> None:
     """There is nothing else in the request that the service might mean."""
     plan = planner(ids=1)
     poll = ask(plan)
-    assert "0" == plan.failed(poll, poll.asked_at, Meaning.REFUSED)
+    assert "0" == plan.failed(poll, poll.asked_at, PollFailure.REFUSED)
 
 
 def test_a_lone_id_that_spoils_is_blamed_once_others_were_answered_meanwhile() -> None:
@@ -496,9 +500,9 @@ def test_a_lone_id_that_spoils_is_blamed_once_others_were_answered_meanwhile() -
     policy = PollPolicy(request_worth=1e-3, min_interval=1.0, expected_seconds=0.5, jitter=0.1)
     plan = planner(policy, ids=3, chance=0.0)
     plan.poll_alone("0", 1.0)
-    first = plan.take(1.0)
+    first = plan.next_poll(1.0)
     assert first is not None
-    assert plan.failed(first, 1.0, Meaning.SPOILED) is None
+    assert plan.failed(first, 1.0, PollFailure.SPOILED) is None
     now = 1.0
     for _ in range(2):
         for name in "12":
@@ -509,7 +513,7 @@ def test_a_lone_id_that_spoils_is_blamed_once_others_were_answered_meanwhile() -
     plan.expedite("0", now)
     third = ask(plan, now)
     assert ["0"] == third.ids
-    assert "0" == plan.failed(third, third.asked_at, Meaning.SPOILED)
+    assert "0" == plan.failed(third, third.asked_at, PollFailure.SPOILED)
 
 
 def test_an_id_that_is_to_blame_is_asked_for_alone_ever_more_rarely() -> None:
@@ -526,7 +530,7 @@ def test_an_id_that_is_to_blame_is_asked_for_alone_ever_more_rarely() -> None:
             assert poll.alone
             assert "to hear of that id alone" == poll.reason
             times.append(now)
-        choke(plan, poll, {"0"}, meaning=Meaning.REFUSED)
+        choke(plan, poll, {"0"}, failure=PollFailure.REFUSED)
     intervals = [later - sooner for sooner, later in pairwise(times)]
     for expected, interval in zip([1, 2, 4, 8, 16, 32, 60, 60], intervals, strict=True):
         assert expected <= interval <= expected + 2
@@ -537,7 +541,7 @@ def test_an_id_that_was_to_blame_returns_to_the_others() -> None:
     plan = planner(QUICK, ids=2)
     plan.poll_alone("0", 0.0)
     poll = ask(plan)
-    plan.failed(poll, 0.0, Meaning.REFUSED)
+    plan.failed(poll, 0.0, PollFailure.REFUSED)
     plan.expedite("0", 10.0)
     poll = ask(plan, 10.0)
     assert ["0"] == poll.ids
@@ -552,7 +556,7 @@ def test_one_that_is_given_up_while_it_is_to_blame_is_forgotten() -> None:
         poll = ask(plan)
         if given_up_before:
             plan.discard("0")
-        assert given_up_before == (plan.failed(poll, poll.asked_at, Meaning.REFUSED) is None)
+        assert given_up_before == (plan.failed(poll, poll.asked_at, PollFailure.REFUSED) is None)
         plan.discard("0")
         assert plan.next_request(1_000.0) is None
         plan.add("0", 0.0)
@@ -562,7 +566,7 @@ def test_suspects_whom_nobody_waits_for_any_more_are_not_asked_for() -> None:
     """Those who are left are, and where none is there is no request."""
     plan = planner(ids=2)
     poll = ask(plan)
-    plan.failed(poll, poll.asked_at, Meaning.SPOILED)
+    plan.failed(poll, poll.asked_at, PollFailure.SPOILED)
     plan.discard("0")
     again = ask(plan, poll.asked_at)
     assert ["1"] == again.ids
@@ -576,10 +580,10 @@ def test_where_all_suspects_are_given_up_there_is_no_request() -> None:
     """There is nobody left to ask for."""
     plan = planner(ids=2)
     poll = ask(plan)
-    plan.failed(poll, poll.asked_at, Meaning.SPOILED)
+    plan.failed(poll, poll.asked_at, PollFailure.SPOILED)
     plan.discard("0")
     plan.discard("1")
-    assert plan.take(1_000.0) is None
+    assert plan.next_poll(1_000.0) is None
     assert plan.next_request(1_000.0) is None
 
 
@@ -588,11 +592,11 @@ def test_suspects_that_were_given_up_hurry_nobody_else() -> None:
     plan = planner(ids=2)
     poll = ask(plan)
     now = poll.asked_at
-    plan.failed(poll, now, Meaning.SPOILED)
+    plan.failed(poll, now, PollFailure.SPOILED)
     plan.add("new", now)
     plan.discard("0")
     plan.discard("1")
-    assert plan.take(now + 1.5) is None
+    assert plan.next_poll(now + 1.5) is None
     assert now + 2 < due(plan, now + 1.5)
 
 
@@ -600,7 +604,7 @@ def test_a_suspect_that_comes_back_is_asked_for_once() -> None:
     """With the suspects, not besides them."""
     plan = planner(QUICK, ids=2)
     poll = ask(plan)
-    plan.failed(poll, poll.asked_at, Meaning.SPOILED)
+    plan.failed(poll, poll.asked_at, PollFailure.SPOILED)
     plan.discard("0")
     plan.add("0", poll.asked_at)
     again = ask(plan, poll.asked_at)
@@ -617,10 +621,10 @@ def test_s18_a_request_that_is_too_long_is_halved_for_good() -> None:
         now = poll.asked_at
         sizes.append(len(poll.ids))
         if len(poll.ids) > 1:
-            assert plan.failed(poll, now, Meaning.TOO_LARGE) is None
+            assert plan.failed(poll, now, PollFailure.TOO_LARGE) is None
     assert [20, 10, 5, 2, 1] == sizes
     assert 1 == plan.size.limit
-    assert plan.failed(poll, now, Meaning.TOO_LARGE) is None
+    assert plan.failed(poll, now, PollFailure.TOO_LARGE) is None
     assert now + 1 == plan.next_request(now)
 
 
@@ -633,17 +637,17 @@ def test_s18_those_whose_request_was_too_long_are_asked_for_again_at_once() -> N
         assert expected == len(poll.ids)
         assert now in (0.0, poll.asked_at)
         now = poll.asked_at
-        plan.failed(poll, now, Meaning.TOO_LARGE)
+        plan.failed(poll, now, PollFailure.TOO_LARGE)
 
 
 def test_s18_suspects_are_not_asked_for_in_a_request_that_is_too_long() -> None:
     """What was learned meanwhile holds for them too."""
     plan = planner(size=4, ids=8)
-    spoiled, too_large = plan.take(60.0), plan.take(60.0)
+    spoiled, too_large = plan.next_poll(60.0), plan.next_poll(60.0)
     assert spoiled is not None
     assert too_large is not None
-    plan.failed(too_large, 60.0, Meaning.TOO_LARGE)
-    plan.failed(spoiled, 60.0, Meaning.SPOILED)
+    plan.failed(too_large, 60.0, PollFailure.TOO_LARGE)
+    plan.failed(spoiled, 60.0, PollFailure.SPOILED)
     assert len(ask(plan, 60.0).ids) <= plan.size.limit == 2
 
 
@@ -658,7 +662,7 @@ def fail_if_longer_than(most: int, *, groups: int) -> int:
         poll = ask(plan, now)
         while len(poll.ids) > most:
             now = poll.asked_at
-            plan.failed(poll, now, Meaning.REFUSED, failure="broken")
+            plan.failed(poll, now, PollFailure.REFUSED, kind="broken")
             poll = ask(plan, now)
         now = answer(plan, poll)
         for name in poll.ids:
@@ -693,7 +697,7 @@ def test_s19_answers_that_end_at_the_same_place_twice_teach_the_size() -> None:
     assert 10 == len(ask(plan, 200.0).ids)
 
 
-def miss(plan: PollPlanner, name: str, now: float) -> float:
+def miss(plan: PlannerById, name: str, now: float) -> float:
     """Let an id be missing in company, and be there alone."""
     poll = ask(plan, now)
     assert name in poll.ids
@@ -849,7 +853,7 @@ def test_an_answer_that_is_late_teaches_nothing_again() -> None:
 def test_what_is_learned_brings_the_questions_to_where_they_pay() -> None:
     """Where all take two minutes, few questions are asked before."""
 
-    def questions_before_two_minutes(plan: PollPlanner) -> int:
+    def questions_before_two_minutes(plan: PlannerById) -> int:
         plan.add("new", 0.0, certain=True)
         return len(follow(plan, 110.0))
 
@@ -895,7 +899,7 @@ class Events(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         numbers = count()
-        self.plan = PollPlanner(self.policy, self.size, lambda: (next(numbers) * 0.618) % 1)
+        self.plan = PlannerById(self.policy, self.size, lambda: (next(numbers) * 0.618) % 1)
         self.wanted: set[str] = set()
         self.under_way: list[Poll] = []
         # From when an id may be asked for that is neither in a hurry nor suspected.
@@ -949,7 +953,7 @@ class Events(RuleBasedStateMachine):
     def take(self) -> None:
         """Make a request, if it is time for one."""
         due = self.plan.next_request(self.now)
-        poll = self.plan.take(self.now)
+        poll = self.plan.next_poll(self.now)
         if poll is None:
             return
         assert due is not None
@@ -999,14 +1003,14 @@ class Events(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(
         place=st.integers(0, 100),
-        meaning=st.sampled_from(Meaning),
-        failure=st.sampled_from(["broken", "hanging"]),
+        meaning=st.sampled_from(PollFailure),
+        kind=st.sampled_from(["broken", "hanging"]),
         retry_after=st.none() | st.floats(0, 1e6),
     )
-    def fail(self, place: int, meaning: Meaning, failure: str, retry_after: float | None) -> None:
+    def fail(self, place: int, meaning: PollFailure, kind: str, retry_after: float | None) -> None:
         """Let one of the requests fail."""
         poll = self.under_way.pop(place % len(self.under_way))
-        blamed = self.plan.failed(poll, self.now, meaning, failure=failure, retry_after=retry_after)
+        blamed = self.plan.failed(poll, self.now, meaning, kind=kind, retry_after=retry_after)
         if blamed is not None:
             assert [blamed] == poll.ids
             assert blamed in self.wanted
@@ -1039,7 +1043,7 @@ class Events(RuleBasedStateMachine):
                 assert due is not None
                 assert due <= horizon
                 self.now = max(self.now, due)
-                poll = self.plan.take(self.now)
+                poll = self.plan.next_poll(self.now)
                 if poll is None:
                     continue
                 assert {*poll.ids} <= self.wanted
@@ -1060,15 +1064,15 @@ def test_a_culprit_stays_alone_while_the_service_is_down() -> None:
     """That its lone question fails for another reason does not clear it."""
     plan = planner(POLICY, ids=4)
     plan.poll_alone("0", 1.0)
-    poll = plan.take(1.0)
+    poll = plan.next_poll(1.0)
     assert poll is not None
     assert ["0"] == poll.ids
-    assert plan.failed(poll, 1.0, Meaning.DOWN) is None
-    others = plan.take(300.0)
+    assert plan.failed(poll, 1.0, PollFailure.DOWN) is None
+    others = plan.next_poll(300.0)
     assert others is not None
     assert {"1", "2", "3"} == set(others.ids)
     plan.answered(others, 300.0, others.ids)
-    again = plan.take(300.0)
+    again = plan.next_poll(300.0)
     assert again is not None
     assert (["0"], True) == (again.ids, again.alone)
 
@@ -1078,31 +1082,31 @@ def test_a_lone_id_is_not_blamed_while_others_fail_now_and_then() -> None:
     plan = planner(POLICY, ids=3)
     plan.poll_alone("0", 1.0)
     lone = ask(plan, 1.0)
-    plan.failed(lone, 1.0, Meaning.SPOILED)
+    plan.failed(lone, 1.0, PollFailure.SPOILED)
     for name in "12":
         plan.expedite(name, 100.0)
     others = ask(plan, 100.0)
-    plan.failed(others, 100.0, Meaning.DOWN)
+    plan.failed(others, 100.0, PollFailure.DOWN)
     plan.answered(ask(plan, 200.0), 200.0, "12")
     lone = ask(plan, 200.0)
     assert ["0"] == lone.ids
     for name in "12":
         plan.expedite(name, 201.0)
     plan.answered(ask(plan, 201.0), 201.0, "12")
-    assert plan.failed(lone, 202.0, Meaning.SPOILED) is None
+    assert plan.failed(lone, 202.0, PollFailure.SPOILED) is None
 
 
 def test_who_comes_back_is_taken_up_where_it_was_left() -> None:
     """A wait in many short waits neither asks more often nor starts anew each time."""
     plan = planner(POLICY)
-    assert plan.add("a", 0.0, certain=True) is True
+    first = plan.add("a", 0.0, certain=True)
     due = plan.next_request(0.0)
     assert due is not None
     for now in range(int(due)):
         plan.discard("a")
-        assert plan.add("a", float(now)) is False
+        assert plan.add("a", float(now)) is first
         assert math.isclose(due, plan.next_request(now) or 0.0)
-    poll = plan.take(due)
+    poll = plan.next_poll(due)
     assert poll is not None
     plan.unfinished("a", due)
     plan.answered(poll, due, ["a"])
@@ -1112,17 +1116,18 @@ def test_who_comes_back_is_taken_up_where_it_was_left() -> None:
     assert again == plan.next_request(due)
     plan.finished("a", due)
     plan.discard("a")
-    assert plan.add("a", due) is True
+    assert plan.add("a", due) is not first
 
 
 def test_only_so_many_who_left_are_remembered() -> None:
     """Memory is bounded, however many come and go."""
     plan = planner(POLICY)
+    states = {}
     for number in range(10_001):
-        plan.add(str(number), 0.0)
+        states[number] = plan.add(str(number), 0.0)
         plan.discard(str(number))
-    assert plan.add("0", 0.0) is True
-    assert plan.add("10000", 0.0) is False
+    assert plan.add("0", 0.0) is not states[0]
+    assert plan.add("10000", 0.0) is states[10_000]
 
 
 def test_suspects_that_came_back_and_are_too_many_wait_for_their_time() -> None:
@@ -1130,11 +1135,11 @@ def test_suspects_that_came_back_and_are_too_many_wait_for_their_time() -> None:
     plan = planner(POLICY, size=4, ids=4)
     poll = ask(plan, 60.0)
     now = poll.asked_at
-    plan.failed(poll, now, Meaning.SPOILED, failure="broken")
+    plan.failed(poll, now, PollFailure.SPOILED, kind="broken")
     plan.size.refused(4)
     for name in poll.ids:
         plan.finished(name, now)
         plan.discard(name)
         plan.add(name, now + 5.0)
-    assert plan.take(now + 5.0) is None
+    assert plan.next_poll(now + 5.0) is None
     assert set(poll.ids) == set(ask(plan, now + 200.0).ids)

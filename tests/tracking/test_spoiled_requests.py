@@ -162,7 +162,7 @@ async def test_a_wait_in_many_short_waits_is_as_good_as_a_long_one(
     service = Pretended(done_after(start + 60.0))
     target = "a" if how == "by its id" else pending("a")
     if how == "ordered":
-        service.tracker.subscriptions.ordered(pending("a"), "create")
+        service.tracker.record_start(pending("a"), "create")
     while anyio.current_time() < start + 600.0:
         with contextlib.suppress(WaitTimeoutError):
             await wait_for_one(service.tracker, target, timeout)

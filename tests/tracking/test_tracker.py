@@ -29,7 +29,7 @@ from luma_async import (
     WaitTimeoutError,
 )
 from luma_async._api.sansio.retry import Attempts, RetryBudget
-from luma_async._tracking.waiters import SnapshotWaiter
+from luma_async._tracking.waiters import Waiter
 from luma_async._tracking.waits import wait_for_all, wait_for_list, wait_for_one, watch
 from tests.soak.stall import one_trial
 from tests.support.clients import tasks_of_ours
@@ -422,7 +422,7 @@ async def test_durations_are_learned() -> None:
     service = Pretended(done_after(start + 20.0))
     names = [f"g-{number}" for number in range(200)]
     for name in names:
-        service.tracker.subscriptions.ordered(pending(name), "create")
+        service.tracker.record_start(pending(name), "create")
     before = service.tracker.planner.durations.durations
     await wait_for_list(service.tracker, names, math.inf)
 
@@ -432,10 +432,10 @@ async def test_durations_are_learned() -> None:
     assert 15.0 <= after.median_seconds <= after.p90_seconds <= 40.0
 
 
-def look_for(service: Pretended, names: Sequence[str], attempts: int = 3) -> SnapshotWaiter:
+def look_for(service: Pretended, names: Sequence[str], attempts: int = 3) -> Waiter:
     """Make a call that wants the next answer."""
     policy = RetryPolicy(attempts=attempts, first_delay=0.1)
-    return SnapshotWaiter(
+    return Waiter(
         names, attempts=Attempts(policy, RetryBudget(policy), anyio.current_time(), random.random)
     )
 

@@ -130,7 +130,7 @@ async def test_news_of_the_last_instant_count() -> None:
         end = anyio.current_time() + seconds
         loop = asyncio.get_running_loop()
         states = StatusResult(generations=[completed("a")])
-        loop.call_at(end, service.tracker.subscriptions.take_in, states, end)
+        loop.call_at(end, service.tracker.receive, states, end)
         assert "a" == (await wait).id
 
 
@@ -181,7 +181,7 @@ async def test_watching_by_id_begins_with_the_order() -> None:
     """Who has ordered it here need not wait for the first answer to show how far it is."""
     service = Pretended(mixed)
     made = pending("ok-50", state="pending")
-    service.tracker.subscriptions.ordered(made, "create")
+    service.tracker.record_start(made, "create")
     start = anyio.current_time()
     async with aclosing(watch(service.tracker, made.id)) as changes:
         first = await anext(changes)
@@ -193,7 +193,7 @@ async def test_watching_by_id_begins_with_the_order() -> None:
 async def test_watching_goes_on_where_others_are() -> None:
     """A page that is loaded again does not go back to how it was when the video was ordered."""
     service = Pretended(mixed)
-    service.tracker.subscriptions.ordered(pending("ok-500", state="queued"), "create")
+    service.tracker.record_start(pending("ok-500", state="queued"), "create")
     seen = []
     for _ in range(2):
         async with aclosing(watch(service.tracker, "ok-500")) as changes:
@@ -208,7 +208,7 @@ async def test_watching_goes_on_where_others_are() -> None:
 async def test_what_was_done_when_it_was_ordered_is_asked_for(state: str) -> None:
     """A service that refuses a prompt may say so in the very answer to the order."""
     service = Pretended(lambda name, _: pending(name, state="failed"))
-    service.tracker.subscriptions.ordered(pending("a", state=state), "create")
+    service.tracker.record_start(pending("a", state=state), "create")
     start = anyio.current_time()
     assert ["failed"] == [one.state async for one in watch(service.tracker, "a")]
     assert 1.0 >= anyio.current_time() - start

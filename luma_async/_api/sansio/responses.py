@@ -9,29 +9,11 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from luma_async._api.sansio.codec import read_json, structure
+from luma_async._api.sansio.http_status import meaning_of
 from luma_async._runtime.sansio.escaping import printable
-from luma_async.errors import (
-    APIError,
-    AuthenticationError,
-    BadRequestError,
-    NotFoundError,
-    OutOfCreditsError,
-    PermissionDeniedError,
-    RateLimitError,
-    ResponseFormatError,
-    ServerError,
-)
+from luma_async.errors import APIError, NotFoundError, OutOfCreditsError, ResponseFormatError
 from luma_async.models import Generation, GenerationSummary, UploadedImage
 
-_BY_STATUS: Mapping[int, type[APIError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    402: OutOfCreditsError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    422: BadRequestError,
-    429: RateLimitError,
-}
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
@@ -213,7 +195,7 @@ def refusal(answer: Response, *, status: int | None = None) -> APIError:
     message = _message(fields) or excerpt(answer.body) or "no further word"
     if 300 <= status < 400:
         message = f"redirected to {printable(answer.headers.get('location', ''))!r}; not followed"
-    kind = _BY_STATUS.get(status, ServerError if 500 <= status < 600 else APIError)
+    kind = meaning_of(status).error
     if status == 403 and "credit" in message.lower() and fields:
         kind = OutOfCreditsError
     request_id = fields.get("requestId")

@@ -2,10 +2,10 @@
 
 import random
 from collections.abc import Callable
-from enum import Enum
 
 from attrs import define, field
 
+from luma_async._api.sansio.http_status import meaning_of
 from luma_async.errors import (
     APIError,
     ConnectError,
@@ -15,7 +15,6 @@ from luma_async.errors import (
 )
 from luma_async.settings import RetryPolicy
 
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 528), 530})
 _WINDOW = 60.0
 
 
@@ -24,49 +23,8 @@ def is_transient(error: LumaError) -> bool:
     if isinstance(error, ConnectError):
         return error.retryable
     if isinstance(error, APIError):
-        return error.status in _TRANSIENT
+        return meaning_of(error.status).is_transient
     return isinstance(error, (RequestError, ResponseFormatError))
-
-
-class Meaning(Enum):
-    """What the failure of a status request says."""
-
-    LIMITED = "the service asks for fewer requests"
-    TOO_LARGE = "the request is too long"
-    REFUSED = "the service does not take what was asked for"
-    SPOILED = "the service may have choked on one of the ids"
-    DOWN = "the service is not there, or takes nobody in"
-
-    @property
-    def may_be_for_ids(self) -> bool:
-        """Whether the same request without one of its ids may succeed."""
-        return self in (Meaning.REFUSED, Meaning.SPOILED)
-
-
-_MEANINGS = {
-    400: Meaning.REFUSED,
-    404: Meaning.REFUSED,
-    413: Meaning.TOO_LARGE,
-    414: Meaning.TOO_LARGE,
-    422: Meaning.REFUSED,
-    429: Meaning.LIMITED,
-    **dict.fromkeys((500, 502, 504, 520, 522, 524), Meaning.SPOILED),
-}
-
-
-def meaning_of(error: LumaError) -> Meaning:
-    """Tell what the failure of a status request says.
-
-    A service that chokes on one of many ids ends in 500, breaks the connection, hangs, or says
-    what nobody can read; a gateway before it makes 502, 504 or the like of that.
-    """
-    if isinstance(error, APIError):
-        return _MEANINGS.get(error.status, Meaning.DOWN)
-    if isinstance(error, (RequestError, ResponseFormatError)) and not isinstance(
-        error, ConnectError
-    ):
-        return Meaning.SPOILED
-    return Meaning.DOWN
 
 
 @define(eq=False)

@@ -6,17 +6,10 @@ to have been accepted; whatever does not fit is unknown, and unknown is never se
 
 from attrs import frozen
 
+from luma_async._api.sansio.http_status import meaning_of
 from luma_async._api.sansio.responses import Response, excerpt, read_created, refusal
 from luma_async.errors import APIError, ConnectError, RequestError, ResponseFormatError
 from luma_async.models import Generation
-
-REFUSING = frozenset(
-    {400, 401, 402, 403, 404, 405, 406, 410, 411, 413, 414, 415, 417, 421, 422, 425, 429, 431, 451}
-)
-"""The statuses that say: this was not accepted. Others leave it open, 408, 409 and 5xx above all:
-what answers may be a proxy, after the service has taken the order."""
-
-_LIMITS = frozenset({425, 429})
 
 
 @frozen
@@ -71,10 +64,9 @@ def classify_response(answer: Response) -> SubmissionResult:
             return Unknown(reason, answer.status, answer.request_id)
     else:
         refused = refusal(answer)
-    if refused.status in REFUSING:
-        # A limit that is told under the status of a success is believed, but not enough to order
-        # again.
-        return Rejected(refused, repeatable=answer.status in _LIMITS)
+    if meaning_of(refused.status).refuses_order:
+        # A limit under the status of a success is believed, but not enough to order again.
+        return Rejected(refused, repeatable=meaning_of(answer.status).repeats_order)
     return Unknown(str(refused), refused.status, refused.request_id)
 
 

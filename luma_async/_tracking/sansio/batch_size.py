@@ -13,13 +13,13 @@ class BatchSize:
     """The size of a request, learned downwards, and tried upwards again after a while.
 
     Attributes:
-        most: How many ids a request may hold.
+        limit: How many ids a request may hold.
     """
 
     limit: int
     _allowed: int = field(init=False)
-    _record_mismatch: int = field(default=0, init=False)
-    _doubts: int = field(default=0, init=False)
+    _mismatched: int = field(default=0, init=False)
+    _mismatches: int = field(default=0, init=False)
     _cut_at: int = field(default=0, init=False)
     _cuts: int = field(default=0, init=False)
     _full: int = field(default=0, init=False)
@@ -40,10 +40,10 @@ class BatchSize:
         """
         if size < 2:
             return
-        self._doubts += 1
-        self._record_mismatch = max(self._record_mismatch, size)
-        if self._doubts >= _SURE:
-            self._doubts = self._record_mismatch = 0
+        self._mismatches += 1
+        self._mismatched = max(self._mismatched, size)
+        if self._mismatches >= _SURE:
+            self._mismatches = self._mismatched = 0
             self.refused(size)
 
     def answered(
@@ -60,8 +60,8 @@ class BatchSize:
             missed: Those that it does not hold, though an earlier one did.
         """
         held = sum(generation_id in found for generation_id in ids)
-        if held >= self._record_mismatch:
-            self._doubts = self._record_mismatch = 0
+        if held >= self._mismatched:
+            self._mismatches = self._mismatched = 0
         self._note_full(held)
         is_cut = (
             held > 0

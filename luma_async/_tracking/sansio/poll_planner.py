@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from attrs import define, field
 
-from luma_async._api.sansio.retry import Meaning
+from luma_async._api.sansio.http_status import PollFailure
 from luma_async._tracking.sansio.backpressure import Backpressure
 from luma_async._tracking.sansio.batch_size import BatchSize
 from luma_async._tracking.sansio.bisection import Bisection
+from luma_async._tracking.sansio.due_queue import IsolatedQueue
 from luma_async._tracking.sansio.duration_models import DurationModels, Kind
-from luma_async._tracking.sansio.isolated_queue import IsolatedQueue
 from luma_async._tracking.sansio.poll_state import Poll, PollState
 from luma_async._tracking.sansio.schedule import Schedule
 from luma_async.settings import PollPolicy
@@ -30,7 +30,7 @@ class PollPlanner:
 
     Attributes:
         size: How many ids a request may hold.
-        experience: How long generations take.
+        durations: How long generations take.
     """
 
     _policy: PollPolicy
@@ -40,11 +40,9 @@ class PollPlanner:
     durations: DurationModels = field(init=False)
     _backpressure: Backpressure = field(init=False)
     _schedule: Schedule = field(init=False)
-    _bisection: Bisection = field(factory=Bisection, init=False)
-    _alone: IsolatedQueue = field(factory=IsolatedQueue, init=False)
-    _states: dict[str, PollState] = field(factory=dict, init=False)
-    # One that is given up while it is asked for, and wanted again, waits for the answer.
-    _under_way: set[str] = field(factory=set, init=False)
+    _bisection: Bisection[PollState] = field(factory=Bisection, init=False)
+    _isolated: IsolatedQueue[PollState] = field(factory=IsolatedQueue, init=False)
+    _waiting: int = field(default=0, init=False)
     _requests: int = field(default=0, init=False)
     _left: dict[str, PollState] = field(factory=dict, init=False)
 
@@ -65,11 +63,12 @@ class PollPlanner:
         certain: bool = False,
         kind: Kind = "create",
         estimate: float | None = None,
-    ) -> bool:
+        at_once: bool = False,
+    ) -> PollState:
         """Begin to ask for an id that is not asked for yet.
 
-        One that was asked for before, and given up before its end, is taken up where it was left:
-        who waits in many short waits neither asks more often nor starts anew each time.
+        One that was asked for before, and left before its end, is taken up where it was left:
+        many short waits neither ask more often nor start anew each time.
 
         Args:
             generation_id: The id.
@@ -77,114 +76,105 @@ class PollPlanner:
             age: For how many seconds it has existed.
             certain: Whether that is known for certain, and that it was unfinished at first.
             kind: What was ordered.
-            estimate: What the service expects, in seconds from its beginning if that is certain.
-
-        Returns:
-            Whether it is new.
+            estimate: What the service expects, in seconds from its start if that is certain.
+            at_once: Whether to ask for it now, unless it was asked for before.
         """
-        is_new = generation_id not in self._left
-        if (state := self._left.pop(generation_id, None)) is None:
-            origin = now - age
-            hazard, unit = self.durations.of(kind), self.durations.unit
-            state = PollState(generation_id, hazard, origin, unit, origin, certain)
-            state.earliest = origin + self._policy.min_interval
-            self._take_estimate(state, origin if certain else now, estimate)
-        self._states[generation_id] = state
-        if generation_id not in self._under_way:
+        self._waiting += 1
+        state = self._left.pop(generation_id, None)
+        if state is not None:
+            state.wanted = True
+            # One that is asked for at this moment waits for that response.
+            if not state.under_way:
+                self._put([state], now)
+            return state
+        origin = now - age
+        hazard, unit = self.durations.of(kind), self.durations.unit
+        state = PollState(generation_id, hazard, origin, unit, origin, certain)
+        state.earliest = origin + self._policy.min_interval
+        self._take_estimate(state, origin if certain else now, estimate)
+        if at_once:
+            self._schedule.force(state, now)
+        else:
             self._put([state], now)
-        return is_new
+        return state
 
-    def discard(self, generation_id: str) -> None:
+    def discard(self, state: PollState) -> None:
         """Stop asking for an id."""
-        if (state := self._states.pop(generation_id, None)) is not None:
-            self._withdraw(state)
-            if not state.ended:
-                self._left[generation_id] = state
-                if len(self._left) > _MAX_LEFT:
-                    del self._left[next(iter(self._left))]
+        self._waiting -= 1
+        state.wanted = False
+        self._withdraw(state)
+        if not state.ended:
+            self._left[state.generation_id] = state
+            if len(self._left) > _MAX_LEFT:
+                del self._left[next(iter(self._left))]
 
-    def expedite(self, generation_id: str, now: float) -> None:
+    def expedite(self, state: PollState, now: float) -> None:
         """Make an id due now, unless it is being asked for at this moment."""
-        state = self._states[generation_id]
         if state.alone_at is not None:
-            self._alone.put(state, now)
+            self._isolated.put(state, now)
         elif state.entry is not None:
             self._withdraw(state)
             self._schedule.force(state, now)
 
-    def poll_alone(self, generation_id: str, now: float) -> None:
-        """Ask for an id in a request of its own, now: what it holds is for certain."""
-        if generation_id not in self._under_way:
-            self._withdraw(self._states[generation_id])
-            self._alone.put(self._states[generation_id], now)
+    def poll_alone(self, state: PollState, now: float) -> None:
+        """Ask for an id in a request of its own, now: what that response says is certain."""
+        if not state.under_way:
+            self._withdraw(state)
+            self._isolated.put(state, now)
 
     def next_request(self, now: float) -> float | None:
         """Return the time of the next request; None where nothing is to be asked for."""
         # While the service fails, one request at a time looks whether it is back.
         if self._backpressure.is_pausing and self._requests:
             return None
-        while self._bisection and self._states.keys().isdisjoint(self._bisection.first.ids):
+        while self._bisection and not any(one.wanted for one in self._bisection.first.members):
             self._bisection.next()
-        times = [] if (due := self._alone.due) is None else [due]
+        times = [] if (due := self._isolated.due) is None else [due]
         if self._bisection:
             times.append(now)
         if self._schedule:
             times.append(self._schedule.due(now))
         return max(min(times), self._backpressure.not_before) if times else None
 
-    def take(self, now: float) -> Poll | None:
+    def next_poll(self, now: float) -> Poll | None:
         """Choose the ids of a request that is made now; None if it is not time for one.
 
-        Each question is ended by `answered` or `failed`.
+        Each poll is ended by `answered` or `failed`.
         """
         due = self.next_request(now)
         if due is None or due > now:
             return None
-        poll = self._poll(now)
+        poll = self._choose(now)
         if poll is not None:
-            self._under_way.update(poll.ids)
+            for state in poll.states:
+                state.under_way = True
             self._requests += 1
         return poll
 
-    def _poll(self, now: float) -> Poll | None:
+    def _choose(self, now: float) -> Poll | None:
         while self._bisection:
             group = self._bisection.next()
-            wanted = [
-                self._states[generation_id]
-                for generation_id in group.ids
-                if generation_id in self._states
-            ]
+            group.members = wanted = [state for state in group.members if state.wanted]
             for state in wanted:
                 self._withdraw(state)
-            group.ids = ids = [state.generation_id for state in wanted]
-            if 0 < len(ids) <= self.size.limit:
-                return Poll(ids, now, "to find the id that spoils requests", group)
+            if 0 < len(wanted) <= self.size.limit:
+                return Poll(wanted, now, "to find the id that spoils requests", group)
             # The size of a request has been learned since.
             self._put(wanted, now)
-        # While nothing is answered, those who spoil requests are not to be all that is tried.
+        # While nothing is answered, ids that spoil requests are not to be all that is tried.
         states = self._schedule.take(now) if self._backpressure.is_pausing else ()
-        if not states and (lone := self._alone.take(now)) is not None:
+        if not states and (lone := self._isolated.take(now)) is not None:
             reason = "to hear of that id alone"
-            return Poll([lone.generation_id], now, reason, alone=True, company=lone.company)
+            return Poll([lone], now, reason, alone=True, missing_from=lone.missing_from)
         states = states or self._schedule.take(now)
         reason = "as they have probably waited long enough together"
-        if any(state.forced or now - state.asked >= self._policy.max_interval for state in states):
+        if any(one.forced or now - one.asked >= self._policy.max_interval for one in states):
             reason = "as one of them is to wait no longer"
-        return Poll([state.generation_id for state in states], now, reason) if states else None
-
-    def finished(self, generation_id: str, now: float) -> float | None:
-        """Learn that an id has ended by now.
-
-        Returns:
-            How many seconds ago that probably was, on average; None where nobody can know.
-        """
-        return (
-            state.finished(now) if (state := self._states.get(generation_id)) is not None else None
-        )
+        return Poll(states, now, reason) if states else None
 
     def unfinished(
         self,
-        generation_id: str,
+        state: PollState,
         asked_at: float,
         *,
         age: float | None = None,
@@ -193,51 +183,45 @@ class PollPlanner:
         """Learn that an id had not ended when it was asked for.
 
         Args:
-            generation_id: The id.
+            state: The id.
             asked_at: When it was asked for.
-            age: How old it was then, in seconds, where the answer tells.
+            age: How old it was then, in seconds, where the response tells.
             estimate: How many seconds the service expects it to take from then.
         """
-        if (state := self._states.get(generation_id)) is not None:
-            state.unfinished(asked_at)
-            if not state.certain and age is not None:
-                state.origin, state.certain = asked_at - age, True
-            self._take_estimate(state, asked_at, estimate)
-
-    def videoless(self, generation_id: str, now: float) -> None:
-        """Learn that an id has ended by now, though its video is not there yet."""
-        if (state := self._states.get(generation_id)) is not None:
-            state.videoless(now, self._policy.video_grace)
+        state.unfinished(asked_at)
+        if not state.certain and age is not None:
+            state.origin, state.certain = asked_at - age, True
+        self._take_estimate(state, asked_at, estimate)
 
     def answered(self, poll: Poll, now: float, found: Collection[str]) -> None:
-        """End a question that was answered.
+        """End a poll that was answered.
 
         Args:
             poll: Which.
             now: The time.
-            found: The ids that the answer holds. What it says of them is told before, by
-                `finished`, `unfinished` and `videoless`.
+            found: The ids that the response holds. What it says of them is learned before, by
+                `unfinished` and the methods of `PollState`.
         """
         self._requests -= 1
         self._backpressure.answered()
         self._bisection.reset()
-        absent = [generation_id for generation_id in poll.ids if generation_id not in found]
         missed = [
-            generation_id
-            for generation_id in absent
-            if generation_id in self._states and self._states[generation_id].met
+            one.generation_id
+            for one in poll.states
+            if one.generation_id not in found and one.wanted and one.met
         ]
         self.size.answered(poll.ids, found, missed)
         if poll.group is not None:
             self.size.record_mismatch(self._bisection.answered(poll.group))
         if found:
-            # It may have been missing where others were asked for, and is there by itself.
-            self.size.record_mismatch(poll.company)
+            # It may have been missing where others were asked for, and is there alone.
+            self.size.record_mismatch(poll.missing_from)
         states = self._returned(poll)
         for state in states:
+            is_found = state.generation_id in found
             state.failures = 0
-            state.met = state.met or state.generation_id in found
-            state.company = len(poll.ids) if state.generation_id not in found else 0
+            state.met = state.met or is_found
+            state.missing_from = 0 if is_found else len(poll.states)
             state.asked = max(state.asked, poll.asked_at)
             state.earliest = now + self._policy.min_interval
         self._put(states, now)
@@ -247,93 +231,89 @@ class PollPlanner:
         self,
         poll: Poll,
         now: float,
-        meaning: Meaning,
+        failure: PollFailure,
         *,
-        failure: object = None,
+        kind: object = None,
         retry_after: float | None = None,
     ) -> str | None:
-        """End a question that was not answered.
+        """End a poll that was not answered.
 
         Args:
             poll: Which.
             now: The time.
-            meaning: What the failure says.
-            failure: How it failed, to tell whether it fails alike again.
-            retry_after: The seconds for which the service asked to be left alone.
+            failure: What the failure says.
+            kind: How it failed, to tell whether it fails alike again.
+            retry_after: The seconds for which the service asked for no requests.
 
         Returns:
             The id that is to blame, where there is one: it was asked for alone, and the service
             refused that, or failed though others were answered meanwhile and none failed.
         """
         self._requests -= 1
+        count = len(poll.states)
         states = self._returned(poll)
-        if meaning is Meaning.TOO_LARGE and len(poll.ids) > 1:
-            self.size.refused(len(poll.ids))
+        if failure is PollFailure.TOO_LARGE and count > 1:
+            self.size.refused(count)
             self._schedule.resize(self.size.limit)
             for state in states:
                 self._schedule.force(state, now)
             return None
         if poll.group is None and not poll.alone:
             self._backpressure.record_failure()
-        if len(poll.ids) > 1 or not (meaning is Meaning.REFUSED or self._is_well(states)):
-            limited = meaning is Meaning.LIMITED
+        if count > 1 or not (failure is PollFailure.REFUSED or self._is_well(states)):
+            limited = failure is PollFailure.LIMITED
             self._backpressure.failed(poll.asked_at, now, limited=limited, retry_after=retry_after)
-        if not meaning.may_be_for_ids:
+        if not failure.may_be_for_ids:
             if poll.alone:
                 for state in states:
-                    self._alone.put(state, now + self._policy.min_interval)
+                    self._isolated.put(state, now + self._policy.min_interval)
             else:
                 self._put(states, now)
             return None
-        if len(poll.ids) > 1:
+        if count > 1:
             if poll.group is None:
-                refused = meaning is Meaning.REFUSED
-                self._bisection.retry_group(poll.ids, failure, refused=refused)
+                refused = failure is PollFailure.REFUSED
+                self._bisection.retry_group(poll.states, kind, refused=refused)
             else:
-                self._bisection.failed(poll.group, failure)
+                self._bisection.failed(poll.group, kind)
             return None
-        return self._failed_alone(states, now, meaning)
-
-    def seconds_left(self, generation_id: str, now: float) -> float | None:
-        """Return in how many seconds an id will more likely have ended than not."""
-        return self._states[generation_id].seconds_left(now)
+        return self._failed_alone(states, now, failure)
 
     def _failed_alone(
-        self, states: Sequence[PollState], now: float, meaning: Meaning
+        self, states: Sequence[PollState], now: float, failure: PollFailure
     ) -> str | None:
-        blamed = None
+        offender = None
         for state in states:
-            if meaning is Meaning.REFUSED or self._is_well(states):
-                blamed = state.generation_id
+            if failure is PollFailure.REFUSED or self._is_well(states):
+                offender = state.generation_id
                 self._bisection.reset()
-            state.noted = self._backpressure.counts
+            state.counts_at_failure = self._backpressure.counts
             state.failures = min(state.failures + 1, _MAX_DOUBLINGS)
             shortest, longest = self._policy.min_interval, self._policy.max_interval
-            self._alone.put(state, now + min(shortest * 2 ** (state.failures - 1), longest))
-        return blamed
+            self._isolated.put(state, now + min(shortest * 2 ** (state.failures - 1), longest))
+        return offender
 
     def _is_well(self, states: Sequence[PollState]) -> bool:
         """Whether the service has been well for others since these failed last."""
-        return any(
-            state.failures and self._backpressure.is_well_since(state.noted) for state in states
-        )
+        is_well_since = self._backpressure.is_well_since
+        return any(one.failures and is_well_since(one.counts_at_failure) for one in states)
 
     def _returned(self, poll: Poll) -> Sequence[PollState]:
-        """Return the plans of a question that has ended, those of them that are still wanted."""
-        self._under_way.difference_update(poll.ids)
-        states = [
-            self._states[generation_id]
-            for generation_id in poll.ids
-            if generation_id in self._states
+        """Return the states of a poll that has ended, those of them that are still wanted."""
+        for state in poll.states:
+            state.under_way = False
+        return [
+            state
+            for state in poll.states
+            if state.wanted and state.entry is None and state.alone_at is None
         ]
-        return [state for state in states if state.entry is None and state.alone_at is None]
 
     def _take_estimate(self, state: PollState, now: float, estimate: float | None) -> None:
         shortest = self._policy.min_interval
         state.take_estimate(now, estimate, shortest, self.durations.estimated)
 
     def _put(self, states: Sequence[PollState], now: float) -> None:
-        self._schedule.put(states, now, len(self._states))
+        self._schedule.put(states, now, self._waiting)
 
     def _withdraw(self, state: PollState) -> None:
         state.alone_at = None

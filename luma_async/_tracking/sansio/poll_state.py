@@ -1,4 +1,4 @@
-"""What is known of one id that is asked for, and what one request asks for."""
+"""When to ask for one id, and what one request asks for."""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from luma_async._tracking.sansio.due_queue import Entry
 from luma_async._tracking.sansio.hazard import Hazard
 
 _MAX_ESTIMATE = 86_400.0
-_LOOKS_FOR_VIDEO = 20
+_POLLS_FOR_VIDEO = 20
 
 
 @define(eq=False)
 class PollState:
-    """What is known of one id, and when to ask for it.
+    """When to ask for one id, and what the responses have taught about its age.
 
     Attributes:
         hazard: How long such generations take.
@@ -23,19 +23,21 @@ class PollState:
         unit: The seconds that stand for an age of 1.
         asked: The latest time for which it is known, or believed, that it was unfinished.
         certain: Whether `origin` and `asked` are known well enough to learn from.
-        entry: Its place in the agenda; None while it is asked for, or stands apart.
+        wanted: Whether somebody waits for it.
+        under_way: Whether a request that asks for it has not ended.
+        entry: Its place in the queue; None while it is asked for, or stands apart.
         earliest: The time from which it may be asked for.
-        forced: Whether it makes a request due by itself when its time has come.
+        forced: Whether it makes a request due when its own time has come.
         start: From then on its w grows as ``curve * (t - start) ** 2 / 2``.
         curve: See `start`.
         revision: That of the hazard when it was planned.
         alone_at: When it is asked for in a request of its own; None where it is not.
         failures: How often such a request failed in a row.
-        noted: The counts of `Backpressure` when the last of them failed.
-        met: Whether an answer has held it.
-        ended: Whether it has, so that it will not be asked for again.
-        company: How many ids the last request held whose answer did not hold this one.
-        interval: The seconds between two questions, where they are not to be found by `hazard`.
+        counts_at_failure: The counts of `Backpressure` when the last of them failed.
+        met: Whether a response has held it.
+        ended: Whether it has, and will not be asked for again.
+        missing_from: How many ids the last request held whose response did not hold this one.
+        interval: The seconds between two polls, where they are not to be found by `hazard`.
     """
 
     generation_id: str
@@ -44,6 +46,8 @@ class PollState:
     unit: float
     asked: float
     certain: bool
+    wanted: bool = True
+    under_way: bool = False
     entry: Entry | None = None
     earliest: float = -math.inf
     forced: bool = False
@@ -52,10 +56,10 @@ class PollState:
     revision: int = 0
     alone_at: float | None = None
     failures: int = 0
-    noted: tuple[int, int] = (0, 0)
+    counts_at_failure: tuple[int, int] = (0, 0)
     met: bool = False
     ended: bool = False
-    company: int = 0
+    missing_from: int = 0
     interval: float | None = None
 
     def age(self, now: float) -> float:
@@ -86,7 +90,7 @@ class PollState:
         if self.interval is None:
             self.finished(now)
             self.ended = False
-            self.interval = grace / _LOOKS_FOR_VIDEO
+            self.interval = grace / _POLLS_FOR_VIDEO
 
     def take_estimate(
         self, now: float, estimate: float | None, shortest: float, hazard: Hazard
@@ -109,17 +113,22 @@ class Poll:
     """One request for the states of some ids.
 
     Attributes:
-        names: Which, in the order in which they are asked for.
+        states: Which, in the order in which they are asked for.
         asked_at: When.
         reason: Why now, in words.
-        suspects: Set where they are asked for to find one that spoils requests.
+        group: Set where they are asked for to find one that spoils requests.
         alone: Whether the only id is asked for alone on purpose.
-        company: How many ids the last request held whose answer did not hold that one.
+        missing_from: How many ids the last request held whose response did not hold that one.
     """
 
-    ids: Sequence[str]
+    states: Sequence[PollState]
     asked_at: float
     reason: str
-    group: Group | None = None
+    group: Group[PollState] | None = None
     alone: bool = False
-    company: int = 0
+    missing_from: int = 0
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids that the request asks for."""
+        return [state.generation_id for state in self.states]
