@@ -51,7 +51,7 @@ os.environ["TQDM_MININTERVAL"] = "60"
 default_role = "code"
 nitpicky = True
 nitpick_ignore = [  # types that are met in signatures, and are of use to nobody by name
-    ("py:class", "luma_async._io.ledger.T"),
+    ("py:class", "luma_async.batch.ledger.interface.T"),
 ]
 maximum_signature_line_length = 72
 python_use_unqualified_type_names = True

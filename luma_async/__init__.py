@@ -5,8 +5,8 @@ that it takes and returns in `luma_async.models`, and what it raises in `luma_as
 Many videos that have to be paid once, whatever happens to the program: `luma_async.batch`.
 """
 
-from luma_async._io.recorder import Recorder
-from luma_async._sansio.secret import Account
+from luma_async._api.sansio.api_key import Account
+from luma_async._payments.recorder import Recorder
 from luma_async._version import __version__
 from luma_async.client import LumaClient
 from luma_async.errors import (
@@ -42,11 +42,11 @@ from luma_async.models import (
     Generation,
     GenerationSummary,
     Order,
-    Outcome,
     Statistics,
     UploadedImage,
     Video,
 )
+from luma_async.outcome import Outcome
 from luma_async.settings import Budget, Learned, Limits, PollPolicy, RetryPolicy, Timeouts
 
 __all__ = [

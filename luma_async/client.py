@@ -7,34 +7,34 @@ import sys
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, overload
+from typing import Literal, Self, overload
 from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
 
-from luma_async._io import waiting
-from luma_async._io.cdn import check_session
-from luma_async._io.engine import Engine, Options
-from luma_async._io.fanout import FanOut, Orders
-from luma_async._io.keyring import Keyring, KeySource
-from luma_async._io.recorder import Recorder
-from luma_async._io.search import search
-from luma_async._sansio import addresses, requests
-from luma_async._sansio.progress import has_ended
-from luma_async._sansio.purse import Purse
-from luma_async._sansio.responses import read_summaries, read_upload
-from luma_async._sansio.secret import Account, key_from_environment
+from luma_async._api.api_key_provider import ApiKeyProvider, ApiKeySource
+from luma_async._api.sansio import requests, urls
+from luma_async._api.sansio.api_key import Account, key_from_environment
+from luma_async._api.sansio.responses import read_upload
+from luma_async._downloads.cdn import check_session
+from luma_async._engine.engine import Engine
+from luma_async._engine.fan_out import FanOut, Orders
+from luma_async._engine.recovery import search
+from luma_async._payments.recorder import Recorder
+from luma_async._payments.sansio.budget import BudgetTracker
+from luma_async._tracking import waits
+from luma_async._tracking.sansio.progress import has_video_or_failed
 from luma_async.errors import ClientStateError, SubmissionUnknownError
 from luma_async.models import (
     AspectRatio,
     Generation,
     GenerationSummary,
     Order,
-    Outcome,
     Statistics,
     UploadedImage,
 )
+from luma_async.outcome import Outcome
 from luma_async.settings import Budget, Limits, PollPolicy, RetryPolicy, Timeouts
 
 DEFAULT_BASE_URL = "https://api.aimlapi.com"
@@ -80,7 +80,7 @@ class LumaClient:
 
     def __init__(
         self,
-        api_key: KeySource | None = None,
+        api_key: ApiKeySource | None = None,
         *,
         base_url: str | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -104,26 +104,24 @@ class LumaClient:
         if session is not None:
             requests.check_kinds(session=(session, aiohttp.ClientSession))
             check_session(session)
-        self._base_url = addresses.check_base_url(base_url)
-        self._options = Options(
-            keyring=Keyring(
+        base_url = urls.check_base_url(base_url)
+        self._engine = Engine(
+            api_key_provider=ApiKeyProvider(
                 key_from_environment() if api_key is None else api_key, timeouts.connect
             ),
-            base_url=self._base_url,
-            allow_local=addresses.is_loopback(urlsplit(self._base_url).hostname or ""),
+            base_url=base_url,
+            allow_local=urls.is_loopback(urlsplit(base_url).hostname or ""),
             limits=limits,
-            polling=polling,
+            policy=polling,
             retries=retries,
             timeouts=timeouts,
+            budget_tracker=BudgetTracker(budget),
             session=session,
         )
-        self._purse = Purse(budget)
-        self._engine: Engine | None = None
-        self._closed = False
+        self._state: Literal["new", "open", "closed"] = "new"
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "new" if self._engine is None else "open"
-        return f"<LumaClient {self._base_url} {state}>"
+        return f"<LumaClient {self._engine.base_url} {self._state}>"
 
     async def open(self) -> Self:
         """Begin the client in the running event loop; what ``async with`` does when it is entered.
@@ -134,9 +132,10 @@ class LumaClient:
         Raises:
             ClientStateError: It was opened before.
         """
-        if self._engine is not None or self._closed:
+        if self._state != "new":
             raise ClientStateError("a client is opened once; make another one")
-        self._engine = Engine(self._options, self._purse)
+        self._engine.open()
+        self._state = "open"
         return self
 
     async def __aenter__(self) -> Self:
@@ -159,8 +158,8 @@ class LumaClient:
         are given the time to learn their outcome, at most `Timeouts.paid`. Closing again does
         nothing.
         """
-        if self._engine is not None:
-            self._closed = True
+        if self._state != "new":
+            self._state = "closed"
             await self._engine.close()
 
     async def create(
@@ -214,7 +213,9 @@ class LumaClient:
         requests.check_kinds(order=(order, Order))
         return await self._open_engine().submit(order, recorder)
 
-    async def reconcile(self, error: SubmissionUnknownError, *, settle: float = 60.0) -> Generation:
+    async def reconcile(
+        self, error: SubmissionUnknownError, *, list_delay: float = 60.0
+    ) -> Generation:
         """Look for an order whose outcome is unknown in the account's list. Free.
 
         It is found where there is no doubt: exactly one generation of its prompt is there that
@@ -224,14 +225,14 @@ class LumaClient:
 
         Args:
             error: What `create`, `extend` or `submit` raised.
-            settle: The seconds from the order on that the list is given to show it.
+            list_delay: The seconds from the order on that the list is given to show it.
 
         Raises:
             SubmissionUnknownError: The same error again, with a note that says what is in doubt.
             LumaError: The service could not be asked.
         """
         requests.check_kinds(error=(error, SubmissionUnknownError))
-        return await search(self._open_engine(), error, requests.check_timeout(settle))
+        return await search(self._open_engine(), error, requests.check_timeout(list_delay))
 
     async def extend(
         self,
@@ -282,7 +283,7 @@ class LumaClient:
 
     async def list(self) -> builtins.list[GenerationSummary]:
         """Return all generations of the account. Free, and retried."""
-        return await self._open_engine().fetcher.fetch(requests.list_all(), read_summaries)
+        return await self._open_engine().list_generations()
 
     async def upload_image(self, url: str) -> UploadedImage:
         """Let the service copy the image at an http(s) address. Free, and retried."""
@@ -328,10 +329,8 @@ class LumaClient:
         tracker = self._open_engine().tracker
         seconds = requests.check_timeout(timeout)
         if isinstance(generation_or_id, (str, Generation)):
-            return await waiting.wait_for_one(tracker, generation_or_id, seconds)
-        return await waiting.wait_for_list(
-            tracker, requests.check_targets(generation_or_id), seconds
-        )
+            return await waits.wait_for_one(tracker, generation_or_id, seconds)
+        return await waits.wait_for_list(tracker, requests.check_targets(generation_or_id), seconds)
 
     def as_completed(
         self, generations_or_ids: Iterable[Generation | str], *, timeout: float | None = None
@@ -344,7 +343,7 @@ class LumaClient:
         """
         targets = requests.check_targets(generations_or_ids)
         seconds = requests.check_timeout(timeout)
-        return waiting.as_completed(self._open_engine().tracker, targets, seconds)
+        return waits.as_completed(self._open_engine().tracker, targets, seconds)
 
     def watch(self, generation_or_id: Generation | str) -> AsyncGenerator[Generation]:
         """Iterate over a generation's changes of state, from the present one to the last.
@@ -358,7 +357,7 @@ class LumaClient:
             GenerationFailedError: It was completed, but its video did not appear.
         """
         requests.id_of(generation_or_id)
-        return waiting.watch(self._open_engine().tracker, generation_or_id)
+        return waits.watch(self._open_engine().tracker, generation_or_id)
 
     async def generate(
         self,
@@ -410,7 +409,7 @@ class LumaClient:
             self._open_engine(),
             orders,
             anyio.Semaphore(max_in_flight or sys.maxsize),
-            anyio.Semaphore(self._options.limits.concurrent_requests),
+            anyio.Semaphore(self._engine.limits.concurrent_requests),
         ).outcomes()
 
     async def download(
@@ -438,7 +437,7 @@ class LumaClient:
         """
         engine = self._open_engine()
         generation = generation_or_id
-        if not isinstance(generation, Generation) or not has_ended(generation):
+        if not isinstance(generation, Generation) or not has_video_or_failed(generation):
             generation = await engine.get(requests.id_of(generation))
         return await engine.downloader.download(generation, Path(path), overwrite=overwrite)
 
@@ -449,7 +448,7 @@ class LumaClient:
         request had left, and where `generate_many` was left early. Each outcome has the order
         and its generation, or a `SubmissionUnknownError`. The client keeps them for its life.
         """
-        return tuple(self._engine.submitter.unclaimed) if self._engine is not None else ()
+        return () if self._state == "new" else tuple(self._engine.submitter.unclaimed)
 
     async def account(self) -> Account:
         """Return what tells the account from others without its key, for records of payments."""
@@ -462,18 +461,16 @@ class LumaClient:
         Given to another client, or kept with `PollPolicy.to_json` for another process, it spares
         that one the learning. It may be read at any time, after the end of the client as well.
         """
-        return self._options.polling if self._engine is None else self._engine.polling
+        return self._engine.polling
 
     def statistics(self) -> Statistics:
         """Count what this client has done so far and is doing now, and tell what it learned."""
-        if self._engine is None:
-            return Statistics()
-        return self._engine.statistics()
+        return Statistics() if self._state == "new" else self._engine.statistics()
 
     def _open_engine(self) -> Engine:
-        if self._closed:
+        if self._state == "closed":
             raise ClientStateError("the client is closed")
-        if self._engine is None:
+        if self._state == "new":
             raise ClientStateError(
                 "open the client first: async with LumaClient() as luma, or await luma.open()"
             )

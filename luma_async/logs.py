@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from luma_async._sansio.secret import KEY_VARIABLES, Secret
+from luma_async._api.sansio.api_key import KEY_VARIABLES, Secret
 
 _HIDDEN = r"\1[key]"
 _CREDENTIALS = (
@@ -70,7 +70,7 @@ class KeyFilter(logging.Filter):
         for credentials in _CREDENTIALS:
             text = credentials.sub(_HIDDEN, text)
         for secret in self._secrets:
-            text = secret.scrub(text)
+            text = secret.redact(text)
         return text
 
     def _clean(self, record: logging.LogRecord) -> None:

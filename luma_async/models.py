@@ -1,13 +1,12 @@
 """The values that go in and come out. They are frozen, hold no client, and can be pickled."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from attrs import field, frozen
 
-from luma_async.display import generation_html, outcome_html
-from luma_async.errors import LumaError
+from luma_async._notebook import block, line, player
 
 AspectRatio = Literal["1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21"]
 """The shapes that the service makes."""
@@ -87,7 +86,24 @@ class Generation:
         return self.is_completed or self.is_failed
 
     def _repr_html_(self) -> str:
-        return generation_html(self)
+        return block(html_parts(self))
+
+
+def html_parts(generation: Generation) -> Iterator[str]:
+    """Show a generation in a notebook: its video, or how far it is, or why there is none."""
+    if generation.is_completed and generation.video is not None:
+        video = generation.video
+        yield player(video.url, video.thumbnail, generation.prompt or generation.id)
+    if generation.prompt:
+        yield line(generation.prompt)
+    seconds = generation.seconds_left
+    if seconds is None:
+        seconds = generation.estimate_wait_seconds
+    is_running = seconds is not None and not generation.is_done
+    left = f", about {max(seconds or 0.0, 0.0):.0f} s left" if is_running else ""
+    yield line(f"{generation.id}{left}", label=generation.state)
+    if generation.is_failed:
+        yield line(generation.failure_reason or "not given", label="reason")
 
 
 @frozen(kw_only=True)
@@ -137,25 +153,6 @@ class Order:
     def excerpt(self) -> str:
         """The beginning of the prompt, for messages."""
         return self.user_prompt if len(self.user_prompt) <= 60 else self.user_prompt[:57] + "..."
-
-
-@frozen(kw_only=True)
-class Outcome:
-    """How one order ended; either `generation` is done and completed, or there is an `error`.
-
-    Attributes:
-        order: What was asked for.
-        generation: What came of it. With an error it is the last that is known of the
-            generation, or None where there never was one.
-        error: Why there is no video.
-    """
-
-    order: Order
-    generation: Generation | None = None
-    error: LumaError | None = None
-
-    def _repr_html_(self) -> str:
-        return outcome_html(self)
 
 
 @frozen(kw_only=True)

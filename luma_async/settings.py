@@ -11,11 +11,11 @@ from luma_async.errors import ConfigurationError
 TOKENS_PER_USD = 2_000_000
 """What the service sells for one US dollar."""
 
-_MUCH = 1e15
+_LARGEST = 1e15
 
 
 def number(
-    *, least: float, most: float = _MUCH, whole: bool = False, optional: bool = False
+    *, minimum: float, maximum: float = _LARGEST, whole: bool = False, optional: bool = False
 ) -> Callable[[Any, "Attribute[Any]", Any], None]:
     """Make a validator of a finite number within bounds; `bool` and text are no numbers."""
 
@@ -25,8 +25,10 @@ def number(
         name = f"{type(instance).__name__}({attribute.name}={value!r})"
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             raise ConfigurationError(f"{name}: expected a {'whole ' if whole else ''}number")
-        if not least <= value <= most:
-            raise ConfigurationError(f"{name}: has to be at least {least:g} and at most {most:g}")
+        if not minimum <= value <= maximum:
+            raise ConfigurationError(
+                f"{name}: has to be at least {minimum:g} and at most {maximum:g}"
+            )
 
     return check
 
@@ -44,9 +46,11 @@ class Limits:
             is only for a service known to take it.
     """
 
-    concurrent_requests: int = field(default=8, validator=number(least=1, most=1000, whole=True))
-    requests_per_second: float = field(default=10.0, validator=number(least=0.01, most=10_000))
-    ids_per_request: int = field(default=20, validator=number(least=1, most=1000, whole=True))
+    concurrent_requests: int = field(
+        default=8, validator=number(minimum=1, maximum=1000, whole=True)
+    )
+    requests_per_second: float = field(default=10.0, validator=number(minimum=0.01, maximum=10_000))
+    ids_per_request: int = field(default=20, validator=number(minimum=1, maximum=1000, whole=True))
 
 
 @frozen(kw_only=True)
@@ -63,10 +67,10 @@ class Timeouts:
             off and resumed. There is no limit to a download as a whole.
     """
 
-    connect: float = field(default=10.0, validator=number(least=0.001))
-    free: float = field(default=15.0, validator=number(least=0.001))
-    paid: float = field(default=60.0, validator=number(least=0.001))
-    stall: float = field(default=30.0, validator=number(least=0.001))
+    connect: float = field(default=10.0, validator=number(minimum=0.001))
+    free: float = field(default=15.0, validator=number(minimum=0.001))
+    paid: float = field(default=60.0, validator=number(minimum=0.001))
+    stall: float = field(default=30.0, validator=number(minimum=0.001))
 
 
 @frozen(kw_only=True)
@@ -78,7 +82,7 @@ class RetryPolicy:
     the service answered 429 or 425.
 
     Before the n-th repetition the client waits a random time of up to
-    ``first_delay * 2 ** (n - 1)`` seconds, at most `max_delay` ("full jitter"; M. Brooker,
+    ``first_delay * 2 ** (n - 1)`` seconds, at maximum `max_delay` ("full jitter"; M. Brooker,
     *Exponential Backoff and Jitter*, AWS Architecture Blog, 2015), or what the service asks for
     by Retry-After if that is longer.
 
@@ -94,12 +98,12 @@ class RetryPolicy:
         budget_floor: Repetitions a minute that are allowed regardless.
     """
 
-    attempts: int = field(default=4, validator=number(least=1, most=100, whole=True))
-    first_delay: float = field(default=0.5, validator=number(least=0.0))
-    max_delay: float = field(default=20.0, validator=number(least=0.0))
-    deadline: float = field(default=120.0, validator=number(least=0.0))
-    budget_ratio: float = field(default=0.1, validator=number(least=0.0, most=1.0))
-    budget_floor: int = field(default=10, validator=number(least=0, whole=True))
+    attempts: int = field(default=4, validator=number(minimum=1, maximum=100, whole=True))
+    first_delay: float = field(default=0.5, validator=number(minimum=0.0))
+    max_delay: float = field(default=20.0, validator=number(minimum=0.0))
+    deadline: float = field(default=120.0, validator=number(minimum=0.0))
+    budget_ratio: float = field(default=0.1, validator=number(minimum=0.0, maximum=1.0))
+    budget_floor: int = field(default=10, validator=number(minimum=0, whole=True))
 
 
 Evidence = tuple[tuple[float, float], ...]
@@ -123,7 +127,7 @@ def _evidence(value: Iterable[Iterable[float]]) -> Evidence:
 
 def _is_evidence(_: object, attribute: "Attribute[Any]", value: Evidence) -> None:
     numbers = [number for pair in value for number in pair]
-    if len(value) not in (0, AGE_CLASSES) or not all(0 <= number <= _MUCH for number in numbers):
+    if len(value) not in (0, AGE_CLASSES) or not all(0 <= number <= _LARGEST for number in numbers):
         raise ConfigurationError(
             f"Learned({attribute.name}=...): expected none or {AGE_CLASSES} pairs of numbers "
             "from 0; was it learned by another version?"
@@ -145,7 +149,7 @@ class Learned:
             ages in units of the estimate.
     """
 
-    unit_seconds: float = field(default=45.0, validator=number(least=1e-4, most=1e6))
+    unit_seconds: float = field(default=45.0, validator=number(minimum=1e-4, maximum=1e6))
     create: Evidence = field(default=(), converter=_evidence, validator=_is_evidence)
     extend: Evidence = field(default=(), converter=_evidence, validator=_is_evidence)
     estimated: Evidence = field(default=(), converter=_evidence, validator=_is_evidence)
@@ -192,14 +196,14 @@ class PollPolicy:
         learned: What a client has learned, to go on from; None begins anew.
     """
 
-    request_worth: float = field(default=0.5, validator=number(least=1e-6))
-    min_interval: float = field(default=0.5, validator=number(least=1e-4))
-    max_interval: float = field(default=60.0, validator=number(least=1e-4))
-    expected_seconds: float = field(default=45.0, validator=number(least=1e-4, most=1e6))
-    jitter: float = field(default=0.1, validator=number(least=0.0, most=0.5))
-    missing_grace: float = field(default=120.0, validator=number(least=0.0))
-    missing_answers: int = field(default=5, validator=number(least=1, whole=True))
-    video_grace: float = field(default=60.0, validator=number(least=0.0))
+    request_worth: float = field(default=0.5, validator=number(minimum=1e-6))
+    min_interval: float = field(default=0.5, validator=number(minimum=1e-4))
+    max_interval: float = field(default=60.0, validator=number(minimum=1e-4))
+    expected_seconds: float = field(default=45.0, validator=number(minimum=1e-4, maximum=1e6))
+    jitter: float = field(default=0.1, validator=number(minimum=0.0, maximum=0.5))
+    missing_grace: float = field(default=120.0, validator=number(minimum=0.0))
+    missing_answers: int = field(default=5, validator=number(minimum=1, whole=True))
+    video_grace: float = field(default=60.0, validator=number(minimum=0.0))
     learned: Learned | None = field(default=None, validator=_is_learned, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -221,7 +225,7 @@ class PollPolicy:
         """
         if isinstance(factor, bool) or not isinstance(factor, (int, float)):
             raise ConfigurationError(f"at_speed({factor!r}): expected a number")
-        if not 0 < factor <= _MUCH:
+        if not 0 < factor <= _LARGEST:
             raise ConfigurationError(f"at_speed({factor!r}): expected a number above 0")
         learned = self.learned
         if learned is not None:
@@ -265,5 +269,5 @@ class Budget:
         per_create: What the service takes for one create or extend, in tokens.
     """
 
-    tokens: int | None = field(default=None, validator=number(least=0, whole=True, optional=True))
-    per_create: int = field(default=500_000, validator=number(least=0, whole=True))
+    tokens: int | None = field(default=None, validator=number(minimum=0, whole=True, optional=True))
+    per_create: int = field(default=500_000, validator=number(minimum=0, whole=True))

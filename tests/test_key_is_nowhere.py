@@ -21,7 +21,7 @@ from luma_async import (
     RetryPolicy,
     Timeouts,
 )
-from luma_async._io.http import MAX_BODY_BYTES
+from luma_async._api.transport import MAX_BODY_BYTES
 from luma_async.emulator import Emulator, Fault
 from tests.support.clients import KEY, QUICK_LIMITS, QUICK_POLLING, quick_client
 from tests.support.raw_server import Caller, answering, free_port, http, raw_server
@@ -104,7 +104,7 @@ def check(ended: object, luma: LumaClient) -> None:
     pickled = pickle.dumps(ended)
     assert KEY.encode() not in pickled
     assert repr(ended) == repr(pickle.loads(pickled))
-    for value in (luma, luma.statistics(), luma.unclaimed(), luma._options, luma._engine):
+    for value in (luma, luma.statistics(), luma.unclaimed(), luma._engine):
         assert KEY not in repr(value)
     assert KEY not in repr(vars(luma))
 
@@ -227,7 +227,7 @@ async def test_a_key_that_is_refused_is_not_shown(bad: str) -> None:
 async def test_a_key_is_not_pickled() -> None:
     """Whoever tries to store a client, or its options, does not store the key."""
     luma = LumaClient(KEY)
-    for value in (luma, luma._options, luma._options.keyring):
+    for value in (luma, luma._engine.api_key_provider):
         with pytest.raises(TypeError, match=r"not to be stored|pickle"):
             pickle.dumps(value)
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from luma_async import Generation, Limits, LumaClient, PollPolicy, SubmissionUnknownError
-from luma_async.cli.orders import sample_orders
+from luma_async.cli.sample_orders import sample_orders
 from luma_async.emulator import Emulator, Fault
 
 pytestmark = pytest.mark.anyio

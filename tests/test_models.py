@@ -12,11 +12,11 @@ from luma_async.models import (
     Generation,
     GenerationSummary,
     Order,
-    Outcome,
     Statistics,
     UploadedImage,
     Video,
 )
+from luma_async.outcome import Outcome
 
 ORDER = Order("Flying jellyfish", aspect_ratio="1:1", extends="g-0")
 GENERATION = Generation(id="g-1", state="queued", raw={"id": "g-1", "new": [1]})

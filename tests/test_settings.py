@@ -58,9 +58,9 @@ NO_NUMBERS: dict[type, list[str]] = {
     Learned: ["create", "extend", "estimated"],
 }
 FIELDS = [
-    pytest.param(kind, name, least, most, id=f"{kind.__name__}.{name}")
+    pytest.param(kind, name, minimum, most, id=f"{kind.__name__}.{name}")
     for kind, fields in BOUNDS.items()
-    for name, (least, most) in fields.items()
+    for name, (minimum, most) in fields.items()
 ]
 
 EVIDENCE: Evidence = tuple((k / 2, k / 7) for k in range(AGE_CLASSES))
@@ -85,20 +85,22 @@ def test_no_option_is_forgotten_here() -> None:
     }
 
 
-@pytest.mark.parametrize(("kind", "name", "least", "most"), FIELDS)
-def test_the_bounds_themselves_are_taken(kind: type, name: str, least: float, most: float) -> None:
+@pytest.mark.parametrize(("kind", "name", "minimum", "most"), FIELDS)
+def test_the_bounds_themselves_are_taken(
+    kind: type, name: str, minimum: float, most: float
+) -> None:
     """From the least to the most, both included."""
-    assert [least, most] == [getattr(make(kind, name, value), name) for value in (least, most)]
+    assert [minimum, most] == [getattr(make(kind, name, value), name) for value in (minimum, most)]
 
 
-@pytest.mark.parametrize(("kind", "name", "least", "most"), FIELDS)
+@pytest.mark.parametrize(("kind", "name", "minimum", "most"), FIELDS)
 @pytest.mark.parametrize(
     "wrong",
     [True, False, "8", b"8", [], math.nan, math.inf, -math.inf, -1, 10**400, 1 + 2j],
     ids=lambda value: f"U12 {value!r:.12}",
 )
 def test_what_is_no_number_within_bounds_is_refused_by_name(
-    kind: type, name: str, least: float, most: float, wrong: object
+    kind: type, name: str, minimum: float, most: float, wrong: object
 ) -> None:
     """A mistake is told when it is made, with the class and the field."""
     with pytest.raises(ConfigurationError) as caught:
@@ -106,32 +108,32 @@ def test_what_is_no_number_within_bounds_is_refused_by_name(
     assert str(caught.value).startswith(f"{kind.__name__}({name}=")
 
 
-@pytest.mark.parametrize(("kind", "name", "least", "most"), FIELDS)
+@pytest.mark.parametrize(("kind", "name", "minimum", "most"), FIELDS)
 def test_what_is_just_out_of_bounds_is_refused(
-    kind: type, name: str, least: float, most: float
+    kind: type, name: str, minimum: float, most: float
 ) -> None:
     """The message says the bounds."""
-    whole = isinstance(least, int)
-    for value in (least - 1 if whole else least - 1e-4, most + 1 if whole else most * 1.01):
+    whole = isinstance(minimum, int)
+    for value in (minimum - 1 if whole else minimum - 1e-4, most + 1 if whole else most * 1.01):
         with pytest.raises(ConfigurationError, match=rf"{kind.__name__}\(.*{name}="):
             make(kind, name, value)
 
 
-@pytest.mark.parametrize(("kind", "name", "least", "most"), FIELDS)
+@pytest.mark.parametrize(("kind", "name", "minimum", "most"), FIELDS)
 def test_a_whole_number_is_asked_for_where_things_are_counted(
-    kind: type, name: str, least: float, most: float
+    kind: type, name: str, minimum: float, most: float
 ) -> None:
     """Half a request is a mistake; whole seconds are seconds."""
-    if isinstance(least, int):
+    if isinstance(minimum, int):
         with pytest.raises(ConfigurationError, match="expected a whole number"):
             make(kind, name, float(most))
     else:
-        seconds = math.ceil(least)
+        seconds = math.ceil(minimum)
         assert seconds == getattr(make(kind, name, seconds), name)
 
 
-@pytest.mark.parametrize(("kind", "name", "least", "most"), FIELDS)
-def test_none_is_no_number(kind: type, name: str, least: float, most: float) -> None:
+@pytest.mark.parametrize(("kind", "name", "minimum", "most"), FIELDS)
+def test_none_is_no_number(kind: type, name: str, minimum: float, most: float) -> None:
     """Only the budget may be without a limit."""
     if (kind, name) == (Budget, "tokens"):
         assert Budget(tokens=None).tokens is None

@@ -5,8 +5,8 @@ import re
 from sphinx.application import Sphinx
 from sphinx.util.typing import stringify_annotation
 
-from luma_async._sansio.ledger import OnUnknown
-from luma_async._sansio.record import OrderState
+from luma_async.batch.ledger.sansio.record import OrderState
+from luma_async.batch.ledger.sansio.transitions import OnUnknown
 from luma_async.models import AspectRatio
 
 ALIASES = {"AspectRatio": AspectRatio, "OnUnknown": OnUnknown, "OrderState": OrderState}

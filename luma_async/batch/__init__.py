@@ -1,23 +1,29 @@
 """Durable batches: orders in, videos out, nothing paid twice."""
 
-from luma_async._io.ledger import Ledger
-from luma_async._sansio.ledger import OnUnknown
-from luma_async._sansio.record import Book, NewOrder, OrderState, Record, Run
+from luma_async.batch.account_list import AccountList
 from luma_async.batch.batch import Batch
-from luma_async.batch.lookout import Lookout
+from luma_async.batch.ledger.interface import Ledger
+from luma_async.batch.ledger.sansio.record import (
+    LedgerTransaction,
+    NewOrder,
+    OrderState,
+    Record,
+    Run,
+)
+from luma_async.batch.ledger.sansio.transitions import OnUnknown
 from luma_async.batch.options import BatchOptions
+from luma_async.batch.order_run import BatchOutcome, run_unit
 from luma_async.batch.status import BatchStatus, HeldOrder
-from luma_async.batch.unit import BatchOutcome, run_unit
 
 __all__ = [
+    "AccountList",
     "Batch",
     "BatchOptions",
     "BatchOutcome",
     "BatchStatus",
-    "Book",
     "HeldOrder",
     "Ledger",
-    "Lookout",
+    "LedgerTransaction",
     "NewOrder",
     "OnUnknown",
     "OrderState",

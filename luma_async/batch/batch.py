@@ -9,20 +9,20 @@ from typing import Self
 
 from attrs import define
 
-from luma_async._io.outlast import in_thread
-from luma_async._io.store import SqliteLedger
-from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import OnUnknown
-from luma_async._sansio.order_files import check_key, read_orders
-from luma_async._sansio.reconciliation import candidates
-from luma_async._sansio.record import NewOrder, Record
-from luma_async._sansio.requests import check_many, check_order
+from luma_async._api.sansio.requests import check_many, check_order
+from luma_async._payments.sansio.reconciliation import candidates
+from luma_async._runtime.shield import in_thread
 from luma_async.batch.callback import Callback
+from luma_async.batch.ledger.sansio import transitions as rules
+from luma_async.batch.ledger.sansio.record import NewOrder, Record
+from luma_async.batch.ledger.sansio.transitions import OnUnknown
+from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.batch.options import BatchOptions
+from luma_async.batch.order_run import BatchOutcome
 from luma_async.batch.report import Report
 from luma_async.batch.runner import Runner
+from luma_async.batch.sansio.order_files import check_key, read_orders
 from luma_async.batch.status import BatchStatus, HeldOrder, status_of
-from luma_async.batch.unit import BatchOutcome
 from luma_async.client import LumaClient
 from luma_async.errors import ClientStateError, ConfigurationError, LedgerError
 from luma_async.models import Order
@@ -51,7 +51,7 @@ class Batch:
     _folder: Path
     _luma: LumaClient
     _options: BatchOptions
-    _rebind: bool
+    _accept_new_key: bool
     _callback: Callback
     _ledger: SqliteLedger | None = None
     _runner: Runner | None = None
@@ -66,9 +66,9 @@ class Batch:
         max_in_flight: int = 50,
         budget: Budget | None = None,
         timeout: float | None = 3600.0,
-        settle: float = 60.0,
-        patience: float = 600.0,
-        rebind: bool = False,
+        list_delay: float = 60.0,
+        outage_timeout: float = 600.0,
+        accept_new_key: bool = False,
         on_change: Callable[[Record], None] | None = None,
     ) -> Self:
         """Name a batch, to be entered by ``async with``.
@@ -87,11 +87,11 @@ class Batch:
                 counts.
             timeout: The seconds to wait for one video in a run; None waits for as long as it
                 takes. A later run waits again.
-            settle: The seconds after which the account's list is expected to show an order.
-            patience: For how many seconds orders are held back and tried again while the service
-                is out of reach, or takes no more, before the run stops sending.
-            rebind: Whether a batch that was made with another key may go over to this one. Say so
-                only if it is a new key of the same account.
+            list_delay: The seconds after which the account's list is expected to show an order.
+            outage_timeout: The seconds for which orders are held back and tried again while the
+                service is out of reach, or takes no more, before the run stops sending.
+            accept_new_key: Whether a batch that was made with another key may go on with this one.
+                Set it only if this is a new key of the same account.
             on_change: Called with the record of an order after each of its changes.
 
         Raises:
@@ -105,11 +105,11 @@ class Batch:
                 max_in_flight=max_in_flight,
                 budget=Budget() if budget is None else budget,
                 timeout=timeout,
-                settle_seconds=settle,
-                look_interval=min(10.0, settle),
-                patience=patience,
+                list_delay=list_delay,
+                look_interval=min(10.0, list_delay),
+                outage_timeout=outage_timeout,
             ),
-            rebind,
+            accept_new_key,
             Callback(on_change),
         )
 
@@ -125,7 +125,7 @@ class Batch:
             await in_thread(_make_folder, self._folder)
         except OSError as error:
             raise LedgerError(f"{self._folder}: cannot be made: {error}") from None
-        await ledger.open(account.mark, rebind=self._rebind)
+        await ledger.open(account.mark, accept_new_key=self._accept_new_key)
         self._ledger = ledger
         return self
 
@@ -232,8 +232,11 @@ class Batch:
         records = await self.records()
         held = [record for record in records if record.state in ("unknown", "submitting")]
         listed = await self._luma.list() if held else []
+        claimed = {record.generation_id for record in records}
         return [
-            HeldOrder(record=one, candidates=tuple(candidates(one, records, listed)))
+            HeldOrder(
+                record=one, candidates=tuple(candidates(one.order.user_prompt, claimed, listed))
+            )
             for one in held
         ]
 

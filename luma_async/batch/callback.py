@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from luma_async._io import telemetry
-from luma_async._sansio.record import Record
+from luma_async._runtime import telemetry
+from luma_async.batch.ledger.sansio.record import Record
 
 
 @define(eq=False)

@@ -11,14 +11,14 @@ from pathlib import Path
 import anyio
 from attrs import define, field
 
-from luma_async._io import clock, telemetry
-from luma_async._io.crash_point import crash_point
-from luma_async._io.outlast import in_thread, outlast
-from luma_async._sansio.record import Record
+from luma_async._runtime import clock, telemetry
+from luma_async._runtime.failpoints import failpoint
+from luma_async._runtime.shield import in_thread, wait_shielded
 from luma_async.batch.gallery import page
+from luma_async.batch.ledger.sansio.record import Record
 from luma_async.settings import TOKENS_PER_USD
 
-_LEAST_SECONDS = 2.0
+_MIN_SECONDS = 2.0
 # A report that takes long to write is written more rarely: it takes 5 % of the time at most.
 _PAUSE_FACTOR = 20.0
 
@@ -49,7 +49,7 @@ class Report:
     async def finish(self) -> None:
         """Write everything for the last time."""
         self._writing.cancel()
-        cancellation = await outlast(self._writing)
+        cancellation = await wait_shielded(self._writing)
         await self._write(running=False)
         if cancellation is not None:
             raise cancellation
@@ -61,7 +61,7 @@ class Report:
             began = clock.now()
             await self._write(running=True)
             took = clock.now() - began
-            await anyio.sleep(max(_LEAST_SECONDS, _PAUSE_FACTOR * took))
+            await anyio.sleep(max(_MIN_SECONDS, _PAUSE_FACTOR * took))
 
     async def _write(self, *, running: bool) -> None:
         records = sorted(self._records.values(), key=lambda record: record.number)
@@ -109,11 +109,11 @@ def _write(folder: Path, records: Sequence[Record], *, running: bool) -> None:
     results = [result(record) for record in records]
     lines = "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in results)
     html = page(folder.absolute().name, results, running=running, made_at=datetime.now(UTC))
-    crash_point("report: before")
+    failpoint("report: before")
     _replace(folder / "results.jsonl", lines)
-    crash_point("report: between")
+    failpoint("report: between")
     _replace(folder / "index.html", html)
-    crash_point("report: after")
+    failpoint("report: after")
 
 
 def _replace(path: Path, text: str) -> None:

@@ -12,23 +12,23 @@ from pathlib import Path
 import anyio
 from attrs import define, field
 
-from luma_async._io import clock, telemetry
-from luma_async._io.crash_point import crash_point
-from luma_async._io.ledger import Ledger
-from luma_async._io.outlast import outlast
-from luma_async._sansio import ledger as rules
-from luma_async._sansio.ledger import AT_SERVICE
-from luma_async._sansio.record import Book, OrderState, Record, Run
-from luma_async._sansio.valve import Valve
-from luma_async.batch.lookout import Lookout
+from luma_async._payments.sansio.circuit_breaker import CircuitBreaker
+from luma_async._runtime import clock, telemetry
+from luma_async._runtime.failpoints import failpoint
+from luma_async._runtime.shield import wait_shielded
+from luma_async.batch.account_list import AccountList
+from luma_async.batch.ledger.interface import Ledger
+from luma_async.batch.ledger.sansio import transitions as rules
+from luma_async.batch.ledger.sansio.record import LedgerTransaction, OrderState, Record, Run
+from luma_async.batch.ledger.sansio.transitions import AT_SERVICE
+from luma_async.batch.ledger_recorder import ACCOUNT_ERRORS
 from luma_async.batch.options import BatchOptions
-from luma_async.batch.recorder import EVERYBODYS
-from luma_async.batch.unit import LOST, BatchOutcome, run_unit, unknown_error
+from luma_async.batch.order_run import LOST, BatchOutcome, run_unit, unknown_error
 from luma_async.client import LumaClient
 from luma_async.errors import ConnectError, LedgerError, LumaError, RateLimitError
 
 _LOGGER = "luma_async.batch"
-_SENDING_AT_ONCE = 16
+_MAX_SENDING = 16
 
 
 @define(eq=False)
@@ -45,8 +45,8 @@ class Runner:
     _folder: Path
     _options: BatchOptions
     _watch: Callable[[Record], None]
-    _valve: Valve = field(init=False)
-    _lookout: Lookout = field(init=False)
+    _breaker: CircuitBreaker = field(init=False)
+    _account_list: AccountList = field(init=False)
     _planned: deque[Record] = field(factory=deque, init=False)
     _states: dict[str, OrderState] = field(factory=dict, init=False)
     _at_work: set[str] = field(factory=set, init=False)
@@ -60,8 +60,8 @@ class Runner:
     _context: Context = field(factory=copy_context, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._valve = Valve(self._options.patience)
-        self._lookout = Lookout(self._luma)
+        self._breaker = CircuitBreaker(self._options.outage_timeout)
+        self._account_list = AccountList(self._luma)
 
     async def outcomes(self) -> AsyncGenerator[BatchOutcome]:
         """Yield how far each order got that was not at its end, in the order in which they do.
@@ -88,7 +88,7 @@ class Runner:
                     yield outcome
             finally:
                 await self.end()
-            error = self._broken_by or (None if self._stopping.is_set() else self._valve.shut_by)
+            error = self._broken_by or (None if self._stopping.is_set() else self._breaker.shut_by)
             if error is not None:
                 raise error
 
@@ -102,7 +102,7 @@ class Runner:
         self._leave()
         if self._tasks:
             everything = asyncio.gather(*self._tasks, return_exceptions=True)
-            if (cancellation := await outlast(everything)) is not None:
+            if (cancellation := await wait_shielded(everything)) is not None:
                 raise cancellation
 
     def is_at(self, order_id: str) -> bool:
@@ -151,9 +151,9 @@ class Runner:
         """Send the planned orders, one after the other; some may be planned anew meanwhile."""
         if self._planned:
             await self._take_baseline(run)
-        while self._valve.shut_by is None and (self._planned or len(self._tasks) > 1):
+        while self._breaker.shut_by is None and (self._planned or len(self._tasks) > 1):
             self._nudge.clear()
-            delay = self._valve.wait(clock.now())
+            delay = self._breaker.wait(clock.now())
             if self._planned and not delay and self._has_room():
                 record = self._planned.popleft()
                 self._sending.add(record.order_id)
@@ -165,19 +165,19 @@ class Runner:
 
     def _has_room(self) -> bool:
         is_full = len(self._at_service) >= self._options.max_in_flight
-        return not is_full and len(self._sending) < _SENDING_AT_ONCE
+        return not is_full and len(self._sending) < _MAX_SENDING
 
     async def _take_baseline(self, run: Run) -> None:
         """Note what is in the account before anything is sent, so that it is not taken for ours."""
-        while self._valve.shut_by is None:
-            await anyio.sleep(self._valve.wait(clock.now()))
+        while self._breaker.shut_by is None:
+            await anyio.sleep(self._breaker.wait(clock.now()))
             try:
                 listed = await self._luma.list()
             except (ConnectError, RateLimitError) as error:
                 self._hold(error)
                 continue
-            except EVERYBODYS as error:
-                self._valve.shut(error)
+            except ACCOUNT_ERRORS as error:
+                self._breaker.shut(error)
                 return
             except LumaError as error:
                 telemetry.log(
@@ -189,8 +189,8 @@ class Runner:
                     logger=_LOGGER,
                 )
                 return
-            self._valve.reached()
-            crash_point("baseline: listed")
+            self._breaker.reached()
+            failpoint("baseline: listed")
             baseline = partial(
                 rules.set_baseline, run=run, generation_ids=[one.id for one in listed]
             )
@@ -206,7 +206,7 @@ class Runner:
                 self._luma,
                 folder=self._folder,
                 options=self._options,
-                lookout=self._lookout,
+                account_list=self._account_list,
                 changed=self._note,
             )
         except LedgerError:
@@ -226,10 +226,10 @@ class Runner:
 
     def _hold(self, error: LumaError) -> None:
         """Take in what keeps all orders from being sent, and say for how long."""
-        before = self._valve.wait(clock.now())
-        self._valve.refused(error, clock.now())
-        seconds = self._valve.wait(clock.now())
-        if self._valve.shut_by is None and not before:
+        before = self._breaker.wait(clock.now())
+        self._breaker.refused(error, clock.now())
+        seconds = self._breaker.wait(clock.now())
+        if self._breaker.shut_by is None and not before:
             telemetry.log(
                 logging.WARNING,
                 "batch.held_back",
@@ -251,11 +251,11 @@ class Runner:
     def _count(self, record: Record) -> None:
         name, state = record.order_id, record.state
         if state == "submitted":
-            self._valve.accepted()
+            self._breaker.accepted()
         elif state == "unknown":
-            self._valve.unknown(unknown_error(record))
+            self._breaker.unknown(unknown_error(record))
         elif state == "rejected":
-            self._valve.reached()
+            self._breaker.reached()
         if state in ("planned", "submitting"):
             # One that was told to come back later keeps its place: it is sent again by itself.
             return
@@ -267,7 +267,7 @@ class Runner:
         self._nudge.set()
 
 
-def _begin(book: Book) -> tuple[Run | None, list[Record]]:
+def _begin(book: LedgerTransaction) -> tuple[Run | None, list[Record]]:
     """Begin a run, unless there is nothing to do, and give up what the last one was sending."""
     records = book.records()
     if all(record.is_final for record in records):
@@ -275,5 +275,5 @@ def _begin(book: Book) -> tuple[Run | None, list[Record]]:
     at = datetime.now(UTC)
     for record in records:
         if record.state == "submitting":
-            rules.give_up(book, record.order_id, reason=LOST, at=at)
+            rules.mark_unknown(book, record.order_id, reason=LOST, at=at)
     return rules.begin_run(book), book.records()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from luma_async._sansio.record import OrderState, Record
+from luma_async.batch.ledger.sansio.record import OrderState, Record
 from luma_async.settings import Budget
 
 

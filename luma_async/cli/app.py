@@ -9,11 +9,11 @@ from typing import Literal, NoReturn
 from cyclopts import App, Parameter
 
 from luma_async._version import __version__
-from luma_async.cli.alarms import alarms
 from luma_async.cli.batch import add_batch
-from luma_async.cli.exits import FORESEEN, Exit, KeyArgumentError
+from luma_async.cli.emulator import add_service
+from luma_async.cli.exit_codes import FORESEEN, Exit, KeyArgumentError
+from luma_async.cli.log_handlers import alarms
 from luma_async.cli.output import report
-from luma_async.cli.service import add_service
 from luma_async.cli.videos import add_videos
 from luma_async.errors import ConfigurationError
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from attrs import frozen
 from cyclopts import App
 
-from luma_async._sansio.order_files import read_orders
 from luma_async.batch import Batch, BatchStatus, NewOrder
 from luma_async.batch.batch import LEDGER_NAME
-from luma_async.cli.batch_choices import (
+from luma_async.batch.sansio.order_files import read_orders
+from luma_async.cli.batch_options import (
     CONNECTION,
     OUTPUT,
     USUAL,
@@ -22,12 +22,12 @@ from luma_async.cli.batch_choices import (
     print_record,
 )
 from luma_async.cli.batch_review import retry, review, status
-from luma_async.cli.board import Board
 from luma_async.cli.connection import Connection
-from luma_async.cli.exits import Exit, worst
+from luma_async.cli.exit_codes import Exit, worst
 from luma_async.cli.money import format_tokens
 from luma_async.cli.output import Output, note, report
-from luma_async.cli.stopping import stopping
+from luma_async.cli.progress_display import Board
+from luma_async.cli.signals import stopping
 from luma_async.errors import ConfigurationError, LedgerError, LumaError
 
 HELP = """Many videos, paid once, whatever happens to the program.

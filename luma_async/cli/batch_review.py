@@ -6,11 +6,11 @@ from pathlib import Path
 
 import anyio
 
-from luma_async._io.store import read_ledger
 from luma_async.batch.batch import LEDGER_NAME
+from luma_async.batch.ledger.sqlite import read_ledger
 from luma_async.batch.report import result
 from luma_async.batch.status import status_of
-from luma_async.cli.batch_choices import (
+from luma_async.cli.batch_options import (
     CONNECTION,
     OUTPUT,
     USUAL,
@@ -19,7 +19,7 @@ from luma_async.cli.batch_choices import (
     print_record,
 )
 from luma_async.cli.connection import Connection
-from luma_async.cli.exits import Exit
+from luma_async.cli.exit_codes import Exit
 from luma_async.cli.money import format_tokens
 from luma_async.cli.output import Output, note
 from luma_async.errors import ConfigurationError, LedgerError

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from attrs import frozen
 from cyclopts import Parameter
 
-from luma_async._sansio.secret import Secret, key_from_environment
-from luma_async.cli.exits import NoKeyError
+from luma_async._api.sansio.api_key import Secret, key_from_environment
+from luma_async.cli.exit_codes import NoKeyError
 from luma_async.cli.output import note
 from luma_async.client import LumaClient
 from luma_async.errors import ConfigurationError

@@ -18,7 +18,8 @@ from luma_async.cli.money import format_tokens
 from luma_async.client import LumaClient
 from luma_async.emulator import Emulator
 from luma_async.errors import ConfigurationError, LumaError
-from luma_async.models import Generation, Order, Outcome
+from luma_async.models import Generation, Order
+from luma_async.outcome import Outcome
 from luma_async.settings import Limits, PollPolicy
 
 LOOP_SECONDS = 3.0

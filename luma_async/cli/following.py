@@ -9,9 +9,9 @@ import anyio
 from attrs import frozen
 from cyclopts import Parameter
 
-from luma_async._sansio.requests import check_timeout, unique_ids
-from luma_async.cli.exits import Exit, InterruptedCommandError, worst
-from luma_async.cli.inputs import Place, PlaceOption
+from luma_async._api.sansio.requests import check_timeout, unique_ids
+from luma_async.cli.arguments import Place, PlaceOption
+from luma_async.cli.exit_codes import Exit, InterruptedCommandError, worst
 from luma_async.cli.interruption import resume_command
 from luma_async.cli.output import Output, report
 from luma_async.client import LumaClient

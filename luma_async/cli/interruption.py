@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from luma_async.cli.exits import InterruptedCommandError
+from luma_async.cli.exit_codes import InterruptedCommandError
 from luma_async.cli.output import note
 from luma_async.client import LumaClient
 from luma_async.errors import LumaError
-from luma_async.models import Generation, Order, Outcome
+from luma_async.models import Generation, Order
+from luma_async.outcome import Outcome
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from luma_async._sansio.responses import printable
+from luma_async._runtime.sansio.escaping import printable
 from luma_async.errors import ConfigurationError
 from luma_async.settings import TOKENS_PER_USD, Budget
 

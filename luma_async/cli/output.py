@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from luma_async._sansio.responses import printable
-from luma_async.cli.exits import Exit, explain, one_line, worst
+from luma_async._runtime.sansio.escaping import printable
+from luma_async.cli.exit_codes import Exit, explain, one_line, worst
 from luma_async.errors import LumaError
 from luma_async.models import Generation, GenerationSummary, UploadedImage
 

@@ -7,12 +7,12 @@ import anyio.to_thread
 from attrs import asdict, evolve, frozen
 from cyclopts import App, Parameter
 
-from luma_async._sansio.requests import check_order
-from luma_async._sansio.responses import unknown_id
+from luma_async._api.sansio.requests import check_order
+from luma_async._api.sansio.responses import unknown_id
+from luma_async.cli.arguments import IdArgument, IdsArgument, Place, PlaceOption, PromptArgument
 from luma_async.cli.connection import Connection
-from luma_async.cli.exits import Exit, worst
+from luma_async.cli.exit_codes import Exit, worst
 from luma_async.cli.following import Following, follow, store
-from luma_async.cli.inputs import IdArgument, IdsArgument, Place, PlaceOption, PromptArgument
 from luma_async.cli.interruption import pay
 from luma_async.cli.output import Output, note, report
 from luma_async.models import AspectRatio, Order

@@ -14,11 +14,11 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-from luma_async.emulator import exchange, mp4
-from luma_async.emulator.answers import Answer, phrase
-from luma_async.emulator.exchange import Respond
+from luma_async.emulator import handler, mp4
 from luma_async.emulator.film import film, still
-from luma_async.emulator.refusals import RefusalError
+from luma_async.emulator.handler import Respond
+from luma_async.emulator.http_errors import RefusalError
+from luma_async.emulator.responses import Answer, phrase
 from luma_async.emulator.service import Asked, Service
 from luma_async.emulator.world import Generation
 
@@ -30,7 +30,7 @@ def add_routes(app: web.Application, service: Service) -> None:
     """Let an application answer as the host of the videos."""
 
     def serve(method: str, path: str, route: str, respond: Respond) -> None:
-        handle = exchange.handler(service, "cdn", route, respond, _refuse)
+        handle = handler.handler(service, "cdn", route, respond, _refuse)
         app.router.add_route(method, path, handle)
 
     for method in ("GET", "HEAD"):

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import attrs
 from attrs.validators import ge, optional
 
-from luma_async.emulator.answers import Answer, phrase
-from luma_async.emulator.refusals import RefusalError
-from luma_async.emulator.shaping import SHAPES, reshape
-from luma_async.emulator.wire import WireRequest
+from luma_async.emulator.http_errors import RefusalError
+from luma_async.emulator.mutations import SHAPES, reshape
+from luma_async.emulator.request_log import WireRequest
+from luma_async.emulator.responses import Answer, phrase
 
 Route = Literal["create", "get", "extend", "list", "upload", "video"]
 ROUTES = ("create", "get", "extend", "list", "upload", "video")

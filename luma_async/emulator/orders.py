@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from luma_async.emulator.refusals import RefusalError
+from luma_async.emulator.http_errors import RefusalError
 
 ASPECT_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21")
 

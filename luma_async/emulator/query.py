@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 
-from luma_async.emulator.refusals import RefusalError
+from luma_async.emulator.http_errors import RefusalError
 
 LONGEST_LIST = 20
 MOST_PARAMETERS = 1000

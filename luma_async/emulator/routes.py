@@ -4,12 +4,12 @@ import uuid
 
 from aiohttp import web
 
-from luma_async.emulator import exchange, shapes
-from luma_async.emulator.answers import Answer
-from luma_async.emulator.exchange import Respond
+from luma_async.emulator import handler, json_shapes
+from luma_async.emulator.handler import Respond
+from luma_async.emulator.http_errors import RefusalError
 from luma_async.emulator.orders import read_json, read_order, read_upload
 from luma_async.emulator.query import read_ids
-from luma_async.emulator.refusals import RefusalError
+from luma_async.emulator.responses import Answer
 from luma_async.emulator.service import Asked, Service
 
 PREFIXES = ("/luma-ai", "/v1/luma-ai")
@@ -21,7 +21,7 @@ def add_routes(app: web.Application, service: Service) -> None:
     """Let an application answer as the API, errors of unknown addresses included."""
 
     def serve(method: str, path: str, route: str, respond: Respond) -> None:
-        handle = exchange.handler(service, "api", route, respond, Service.refuse)
+        handle = handler.handler(service, "api", route, respond, Service.refuse)
         app.router.add_route(method, path, handle)
 
     for prefix in PREFIXES:
@@ -57,7 +57,7 @@ def _get(service: Service, asked: Asked) -> Answer:
 def _list(service: Service, asked: Asked) -> Answer:
     service.admit(asked)
     generations = service.world.listed(service.clock.now())
-    return Answer.of_json(200, [shapes.summary(item) for item in generations])
+    return Answer.of_json(200, [json_shapes.summary(item) for item in generations])
 
 
 def _upload(service: Service, asked: Asked) -> Answer:

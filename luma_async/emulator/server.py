@@ -14,10 +14,10 @@ from luma_async.emulator import cdn, control, routes, timeline
 from luma_async.emulator.clock import Clock
 from luma_async.emulator.faults import Fault
 from luma_async.emulator.orders import Order
+from luma_async.emulator.request_log import WireRequest
 from luma_async.emulator.service import Service
 from luma_async.emulator.settings import Settings
 from luma_async.emulator.timeline import Sketch
-from luma_async.emulator.wire import WireRequest
 from luma_async.emulator.world import Bill, Generation, KnownGeneration
 
 _SHUTDOWN_SECONDS = 0.2

@@ -12,15 +12,15 @@ import uuid
 
 import attrs
 
-from luma_async.emulator import shapes
-from luma_async.emulator.answers import Answer
+from luma_async.emulator import json_shapes
 from luma_async.emulator.clock import Clock
 from luma_async.emulator.faults import FaultDesk
-from luma_async.emulator.limits import RateLimit
-from luma_async.emulator.refusals import RefusalError
+from luma_async.emulator.http_errors import RefusalError
+from luma_async.emulator.json_shapes import Addresses
+from luma_async.emulator.rate_limit import RateLimit
+from luma_async.emulator.request_log import WireLog, WireRequest
+from luma_async.emulator.responses import Answer
 from luma_async.emulator.settings import Settings
-from luma_async.emulator.shapes import Addresses
-from luma_async.emulator.wire import WireLog, WireRequest
 from luma_async.emulator.world import Generation, World
 
 
@@ -63,7 +63,7 @@ class Service:
     def refuse(self, asked: Asked, refusal: RefusalError) -> Answer:
         """Word an error of the API."""
         chance = random.Random(f"{self.settings.seed}:request:{asked.wire.number}")
-        body = shapes.error(
+        body = json_shapes.error(
             refusal.status,
             refusal.message,
             path=asked.wire.path,
@@ -79,7 +79,7 @@ class Service:
         """Return a generation as the API shows it now."""
         now = self.clock.now()
         estimates = self.settings.estimates
-        return shapes.generation(
+        return json_shapes.generation(
             generation,
             self.world.moment(generation, now),
             created_at=self.clock.date(generation.created_at),

@@ -13,8 +13,8 @@ from typing import Literal
 import attrs
 
 from luma_async.emulator import timeline
+from luma_async.emulator.http_errors import RefusalError
 from luma_async.emulator.orders import Order
-from luma_async.emulator.refusals import RefusalError
 from luma_async.emulator.settings import PRICE, Settings
 from luma_async.emulator.timeline import COMPLETED, Moment, Sketch, Timeline
 

@@ -38,8 +38,8 @@ from luma_async import (
     Timeouts,
     WaitTimeoutError,
 )
-from luma_async._sansio import ledger as rules
 from luma_async.batch import Batch, BatchOptions, NewOrder, OnUnknown, Record
+from luma_async.batch.ledger.sansio import transitions as rules
 from luma_async.emulator import Emulator, Fault, Moment
 from tests.support.batches import (
     bills_match,
@@ -505,7 +505,7 @@ class TestWhatStopsIt:
         later = {"Retry-After": "60"}
         busy = Fault(route=route, times=times, status=429, headers=later)
         emulator.inject(busy)
-        async with Batch.open(folder, luma, patience=7200.0) as batch:
+        async with Batch.open(folder, luma, outage_timeout=7200.0) as batch:
             await batch.add(foxes(3))
             if forever:
                 outcomes, error = await run_in_vain(batch)
@@ -977,7 +977,7 @@ async def _die_while_sending(batch: Batch, luma: LumaClient) -> None:
     ledger = batch._open_ledger()
     record = (await batch.records())[-1]
     await ledger.transact(
-        lambda book: rules.intend(
+        lambda book: rules.mark_submitting(
             book, record.order_id, at=datetime.now(UTC), price=PRICE, budget=None
         ),
         name="test",
@@ -990,8 +990,8 @@ BAD: dict[str, dict[str, Any]] = {
     "max_in_flight": {"max_in_flight": 0},
     "max_in_flight_true": {"max_in_flight": True},
     "timeout": {"timeout": -1},
-    "settle": {"settle": -1.0},
-    "patience": {"patience": "long"},
+    "list_delay": {"list_delay": -1.0},
+    "outage_timeout": {"outage_timeout": "long"},
     "budget": {"budget": 5},
 }
 
@@ -1063,7 +1063,7 @@ class TestTheOneOwner:
             with pytest.raises(LedgerError, match="another key"):
                 async with Batch.open(folder, luma):
                     pass
-            async with Batch.open(folder, luma, rebind=True) as batch:
+            async with Batch.open(folder, luma, accept_new_key=True) as batch:
                 assert [] == await run(batch)
 
     async def test_a_folder_that_cannot_be_made_is_told(

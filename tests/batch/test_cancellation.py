@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from luma_async import LumaClient, LumaError
-from luma_async._io.store import SqliteLedger
-from luma_async._sansio import ledger as rules
-from luma_async._sansio.record import OrderState
 from luma_async.batch import Batch, BatchOptions, NewOrder, Record, run_unit
+from luma_async.batch.ledger.sansio import transitions as rules
+from luma_async.batch.ledger.sansio.record import OrderState
+from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.emulator import Emulator, Fault
 from luma_async.models import Order
 from tests.support.batches import bills_match, run, states
@@ -153,7 +153,7 @@ async def test_v5_one_order_is_cancelled(
 ) -> None:
     """From the plan to the file, at any suspension: its bill is its own or it is in doubt."""
     (tmp_path / "videos").mkdir()
-    options = BatchOptions(on_unknown="reconcile", settle_seconds=5.0)
+    options = BatchOptions(on_unknown="reconcile", list_delay=5.0)
     async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
         await ledger.open(lambda _: "an account")
         for suspension in itertools.count(1):
@@ -174,7 +174,7 @@ async def test_v5_one_order_is_cancelled(
             assert "submitting" not in states(records)
             with suppress(LumaError):
                 await run_unit(name, ledger, luma, folder=tmp_path)
-            record = await ledger.transact(partial(rules.require, order_id=name), name="read")
+            record = await ledger.transact(partial(rules.get_record, order_id=name), name="read")
             assert record.state in (["unknown"] if service == "failing" else []) + ["done"]
             if not cancelled:
                 break

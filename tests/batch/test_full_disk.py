@@ -9,10 +9,10 @@ from typing import TypeVar
 import pytest
 
 from luma_async import LedgerError, LumaClient, LumaError
-from luma_async._io.sqlite_book import SqliteBook
-from luma_async._io.store import SqliteLedger
-from luma_async._sansio.record import Book
 from luma_async.batch import Batch, BatchOptions, BatchOutcome, Ledger
+from luma_async.batch.ledger.sansio.record import LedgerTransaction
+from luma_async.batch.ledger.sqlite import SqliteLedger
+from luma_async.batch.ledger.sqlite_rows import SqliteTransaction
 from luma_async.batch.runner import Runner
 from luma_async.emulator import Emulator, Fault
 from tests.support.batches import bills_match, run, states
@@ -31,14 +31,14 @@ class FullDisk:
         self._names = names
         self._times = times
 
-    async def transact(self, work: Callable[[Book], T], *, name: str) -> T:
+    async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
         """Do some work; with no room for it, SQLite says so, and undoes all of it."""
         if name not in self._names or not self._times:
             return await self._ledger.transact(work, name=name)
         self._times -= 1
 
-        def fail(book: Book) -> T:
-            assert isinstance(book, SqliteBook)
+        def fail(book: LedgerTransaction) -> T:
+            assert isinstance(book, SqliteTransaction)
             (pages,) = book._connection.execute("PRAGMA max_page_count = 1").fetchone()
             result = work(book)
             book._connection.execute(
@@ -52,8 +52,8 @@ class FullDisk:
             await self._ledger.transact(_make_room, name="make room")
 
 
-def _make_room(book: Book) -> None:
-    assert isinstance(book, SqliteBook)
+def _make_room(book: LedgerTransaction) -> None:
+    assert isinstance(book, SqliteTransaction)
     book._connection.execute("PRAGMA max_page_count = 1000000")
 
 

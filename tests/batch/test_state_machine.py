@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from luma_async import Limits, LumaClient, LumaError
-from luma_async._sansio.ledger import OnUnknown
 from luma_async.batch import Batch, NewOrder, Record
+from luma_async.batch.ledger.sansio.transitions import OnUnknown
 from luma_async.emulator import Emulator, Fault, VirtualTimeLoop
 from luma_async.models import AspectRatio, Order
 from tests.support.batches import cable, states, studio

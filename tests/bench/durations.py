@@ -83,14 +83,14 @@ class Durations:
                 elif cost > 1.5 * best and ended[t] - ended[a] > 0.001:
                     break
             costs[a] = best
-        looks = delay = 0.0
+        snapshots = delay = 0.0
         a = 0
         while a < steps:
             t = following[a]
-            looks += 1 - ended[a]
+            snapshots += 1 - ended[a]
             delay += area[t] - area[a] - ended[a] * (t - a) * step
             a = t
-        return looks / self.ids_per_request, delay
+        return snapshots / self.ids_per_request, delay
 
 
 def lognormal(sigma: float, median: float = 60.0) -> Durations:

@@ -10,7 +10,7 @@ import anyio
 from attrs import evolve, frozen
 
 from luma_async import Generation, Limits, PollPolicy
-from luma_async._io.waiting import wait_for_one
+from luma_async._tracking.waits import wait_for_one
 from luma_async.emulator import VirtualTimeLoop
 from tests.support.pretended import Pretended, completed, pending
 
@@ -89,22 +89,22 @@ async def _luma_async(job: Job, policy: PollPolicy, limits: Limits) -> Result:
         await anyio.sleep(start - anyio.current_time())
         generation = pending(f"g-{number}")
         ends[generation.id] = anyio.current_time() + duration
-        service.tracker.tracks.ordered(generation, "create")
+        service.tracker.record_start(generation, "create")
         await wait_for_one(service.tracker, generation, math.inf)
         delays.append(anyio.current_time() - ends[generation.id])
 
     async with asyncio.TaskGroup() as group:
         for number, (start, duration) in enumerate(zip(job.starts, job.durations, strict=True)):
             group.create_task(one(number, start, duration))
-    learned = service.tracker.cadence.experience.learned
+    learned = service.tracker.planner.durations.learned
     return Result(len(service.asked), delays, evolve(policy, learned=learned))
 
 
 def get_per_id(job: Job, interval: float = 3.0) -> Result:
     """Ask for each generation by itself, every few seconds."""
-    looks = [math.ceil(duration / interval) for duration in job.durations]
-    pairs = zip(looks, job.durations, strict=True)
-    return Result(sum(looks), [look * interval - duration for look, duration in pairs])
+    snapshots = [math.ceil(duration / interval) for duration in job.durations]
+    pairs = zip(snapshots, job.durations, strict=True)
+    return Result(sum(snapshots), [look * interval - duration for look, duration in pairs])
 
 
 def backoff_per_id(job: Job, first: float = 1.0, factor: float = 1.5, cap: float = 20.0) -> Result:

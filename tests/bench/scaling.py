@@ -11,8 +11,8 @@ from itertools import count
 import anyio
 
 from luma_async import Generation, Learned, PollPolicy
-from luma_async._io.waiting import wait_for_one
-from luma_async._sansio.responses import States
+from luma_async._api.sansio.responses import StatusResult
+from luma_async._tracking.waits import wait_for_one
 from luma_async.emulator import VirtualTimeLoop
 from tests.bench.durations import lognormal
 from tests.bench.policies import NO_PACE, Job, luma_async
@@ -28,16 +28,16 @@ def per_request(sizes: Sequence[int], requests: int = 2000) -> Table:
         "CPU of a request, without the wire, by how many wait",
         ["waiting", "microseconds to join", "microseconds a request", "of the least"],
     )
-    least = math.inf
+    minimum = math.inf
     first = luma_async(Job.burst(USUAL.draw(1000, random.Random(0))), PollPolicy())
     learned = first.policy.learned if first.policy is not None else None
     for many in sizes:
         gc.collect()
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
             join, request = runner.run(_follow(many, requests, learned))
-        least = min(least, request)
+        minimum = min(minimum, request)
         goal = 2.0 if many == 100_000 else None
-        table.add(many, join, request, request / least, goal=goal)
+        table.add(many, join, request, request / minimum, goal=goal)
     return table
 
 
@@ -51,7 +51,7 @@ async def _follow(many: int, requests: int, learned: Learned | None) -> tuple[fl
 
     polling = PollPolicy(learned=learned)
     service = Pretended(state, polling=polling, limits=NO_PACE, latency=0.0)
-    tracks = service.tracker.tracks
+    subscriptions = service.tracker.subscriptions
 
     async def one(number: int) -> None:
         for turn in count():
@@ -60,7 +60,7 @@ async def _follow(many: int, requests: int, learned: Learned | None) -> tuple[fl
             # Those of the beginning have been running for a while.
             age = chance.random() * duration if turn == 0 else 0.0
             ends[generation.id] = anyio.current_time() + duration - age
-            tracks.ordered(generation, "create", age=age)
+            subscriptions.starts.record(generation, "create", anyio.current_time() - age)
             await wait_for_one(service.tracker, generation, math.inf)
             del ends[generation.id]
 
@@ -114,7 +114,7 @@ async def _end(many: int, *, closing: bool) -> tuple[float, int]:
         await service.tracker.close()
     else:
         now = anyio.current_time()
-        service.tracker.tracks.take_in(States(generations=[completed(n) for n in names]), now)
+        service.tracker.receive(StatusResult(generations=[completed(n) for n in names]), now)
     await asyncio.gather(*waiting, return_exceptions=True)
     seconds = time.perf_counter() - began
-    return seconds, len(service.tracker.tracks) + len(asyncio.all_tasks()) - 1
+    return seconds, len(service.tracker.subscriptions) + len(asyncio.all_tasks()) - 1

@@ -176,7 +176,7 @@ def test_unknown_orders_are_found_again_where_that_is_asked_for(
 ) -> None:
     """With reconcile the batch looks by itself, and ends well."""
     service.inject(Fault(route="create", prompt="A blue fox", drop="after"))
-    options = ["--on-unknown", "reconcile", "--settle", "0.1"]
+    options = ["--on-unknown", "reconcile", "--list-delay", "0.1"]
     assert 0 == run("run", "foxes", str(prompts), "--yes", *options)
     assert 3 == service.billed
 
@@ -377,7 +377,7 @@ def test_resubmitting_is_asked_for_as_well(
     """It may pay, though nothing is planned."""
     service.inject(Fault(route="create", prompt="A blue fox", drop="before"))
     assert 3 == run("run", "foxes", str(prompts), "--yes")
-    assert 2 == run("run", "foxes", "--on-unknown", "resubmit", "--settle", "0.01")
+    assert 2 == run("run", "foxes", "--on-unknown", "resubmit", "--list-delay", "0.01")
     assert "1 held; 1 held order may be paid again" in capsys.readouterr().err
     assert 2 == service.billed
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from luma_async import LumaClient, Order, __version__
 from luma_async.cli import main
 from luma_async.cli.demo import Demo
+from luma_async.cli.emulator import emulator
 from luma_async.cli.output import Output
-from luma_async.cli.service import emulator
 from luma_async.emulator import Emulator
 from tests.cli.running import complaint, objects, run
 

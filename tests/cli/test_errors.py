@@ -20,9 +20,9 @@ from luma_async import (
     SubmissionUnknownError,
     WaitErrorGroup,
 )
-from luma_async.cli.alarms import alarms
 from luma_async.cli.app import run as run_command
-from luma_async.cli.exits import Exit, explain, worst
+from luma_async.cli.exit_codes import Exit, explain, worst
+from luma_async.cli.log_handlers import alarms
 from luma_async.cli.output import Output
 from luma_async.emulator import Emulator, Fault
 from tests.cli.running import complaint, give, run

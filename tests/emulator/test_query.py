@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, strategies
 
+from luma_async.emulator.http_errors import RefusalError
 from luma_async.emulator.query import Parsed, parse, read_ids
-from luma_async.emulator.refusals import RefusalError
 
 
 def numbered(count: int, start: int = 0) -> str:

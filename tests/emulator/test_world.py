@@ -8,9 +8,9 @@ from hypothesis import given, strategies
 
 from luma_async.emulator import KnownGeneration, Moment
 from luma_async.emulator.clock import Clock
-from luma_async.emulator.limits import RateLimit
+from luma_async.emulator.http_errors import RefusalError
 from luma_async.emulator.orders import Order
-from luma_async.emulator.refusals import RefusalError
+from luma_async.emulator.rate_limit import RateLimit
 from luma_async.emulator.settings import Settings
 from luma_async.emulator.timeline import moment_at, read, seconds_left
 from luma_async.emulator.world import World

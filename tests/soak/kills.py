@@ -44,10 +44,10 @@ class Mode:
 
     on_unknown: OnUnknown
     list_lag: float
-    settle: float
+    list_delay: float
 
     def __str__(self) -> str:
-        return f"{self.on_unknown}, list {self.list_lag:g} s late, settle {self.settle:g} s"
+        return f"{self.on_unknown}, list {self.list_lag:g} s late, settle {self.list_delay:g} s"
 
 
 # Videos take some tenths of a second; one in twenty fails.
@@ -129,7 +129,7 @@ class Plan:
         return {
             "on_unknown": self.mode.on_unknown,
             "max_in_flight": self.in_flight,
-            "settle": self.mode.settle,
+            "settle": self.mode.list_delay,
             "budget": Budget(tokens=len(self.orders) * Budget().per_create),
         }
 
@@ -244,9 +244,9 @@ class Killing:
 
     def _run_until_finished(self) -> None:
         for _ in range(MOST_RUNS):
-            has_ended = self._run_once()
+            has_video_or_failed = self._run_once()
             records = records_of(self.folder)
-            if has_ended and is_finished(records):
+            if has_video_or_failed and is_finished(records):
                 return
         raise BrokenPromiseError(f"not finished after {MOST_RUNS} runs: {_states(records)}")
 
@@ -255,18 +255,18 @@ class Killing:
         is_doomed = self.tally.kills < self.kills_left
         worker = fork(work, self.folder, self.account.url, self.plan)
         worker.join(self.chance.random() * self.chance.choice(MOMENTS) if is_doomed else PATIENCE)
-        has_ended = worker.exitcode is not None
+        has_video_or_failed = worker.exitcode is not None
         worker.kill()
         worker.join()
         code = worker.exitcode
         worker.close()
-        if has_ended and code not in (0, STOPPED):
+        if has_video_or_failed and code not in (0, STOPPED):
             raise BrokenPromiseError(f"the run ended with exit code {code}")
-        if not has_ended and not is_doomed:
+        if not has_video_or_failed and not is_doomed:
             raise BrokenPromiseError(f"the run did not end within {PATIENCE:g} s")
-        if not has_ended:
+        if not has_video_or_failed:
             self._look_at_the_dead()
-        return has_ended
+        return has_video_or_failed
 
     def _look_at_the_dead(self) -> None:
         self.tally.kills += 1
@@ -384,13 +384,13 @@ class Soak:
 
 
 def _modes(arguments: argparse.Namespace) -> Sequence[Mode]:
-    given = (arguments.on_unknown, arguments.list_lag, arguments.settle)
+    given = (arguments.on_unknown, arguments.list_lag, arguments.list_delay)
     if given == (None, None, None):
         return MODES
     lag = 0.0 if arguments.list_lag is None else arguments.list_lag
-    settle = 0.3 if arguments.settle is None else arguments.settle
+    list_delay = 0.3 if arguments.list_delay is None else arguments.list_delay
     wanted = ON_UNKNOWN if arguments.on_unknown is None else (arguments.on_unknown,)
-    return [Mode(on_unknown, lag, settle) for on_unknown in wanted]
+    return [Mode(on_unknown, lag, list_delay) for on_unknown in wanted]
 
 
 def main() -> None:
@@ -402,7 +402,7 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=16, help="at most, drawn for each batch")
     parser.add_argument("--equal", type=float, default=0.5, help="the share of equal prompts")
     parser.add_argument("--list-lag", type=float, help="how late the server's list is, in seconds")
-    parser.add_argument("--settle", type=float, help="the seconds that batches give the list")
+    parser.add_argument("--list-delay", type=float, help="the seconds that batches give the list")
     parser.add_argument("--on-unknown", choices=ON_UNKNOWN, help="without any of these three, all")
     parser.add_argument("--orders", type=int, default=24, help="of a batch, on average")
     soak = Soak(parser.parse_args())

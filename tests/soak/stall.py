@@ -13,7 +13,7 @@ import time
 import anyio
 
 from luma_async import DisconnectedError, PollPolicy
-from luma_async._io.waiting import wait_for_one
+from luma_async._tracking.waits import wait_for_one
 from luma_async.emulator import VirtualTimeLoop
 from tests.support.clients import tasks_of_ours
 from tests.support.pretended import Pretended, completed, pending
@@ -52,7 +52,7 @@ async def one_trial(seed: int, many: int) -> int:
         await asyncio.wait(waiters)
     stayed = {task: name for task, name in waiters.items() if not task.cancelled()}
     assert list(stayed.values()) == [task.result().id for task in stayed]
-    assert 0 == len(service.tracker.tracks)
+    assert 0 == len(service.tracker.subscriptions)
     await service.tracker.close()
     return len(stayed)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from attrs import field, frozen
 
-from luma_async._io.store import read_ledger
-from luma_async._sansio.record import Record
 from luma_async.batch.batch import LEDGER_NAME
+from luma_async.batch.ledger.sansio.record import Record
+from luma_async.batch.ledger.sqlite import read_ledger
 from luma_async.emulator.settings import PRICE
 
 PAID_ROUTES = ("create", "extend")

@@ -60,7 +60,7 @@ async def studio(
 
 def cable(luma: LumaClient) -> Cable:
     """Return what leads a client of `studio` to its server."""
-    session = luma._options.session
+    session = luma._engine.session
     assert session is not None
     assert isinstance(session.connector, Cable)
     return session.connector

@@ -22,12 +22,12 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-import luma_async._io.crash_point as crash_points
 from luma_async import LumaClient, LumaError, Order
-from luma_async._io.store import SqliteLedger
-from luma_async._sansio import ledger as rules
+from luma_async._runtime import failpoints
 from luma_async.batch import Batch, BatchOptions, NewOrder, OnUnknown, run_unit
 from luma_async.batch.batch import LEDGER_NAME
+from luma_async.batch.ledger.sansio import transitions as rules
+from luma_async.batch.ledger.sqlite import SqliteLedger
 from tests.support.account_books import Account, compare
 from tests.support.clients import quick_client
 from tests.support.forked import emulator_process, fork
@@ -86,18 +86,18 @@ async def run_units(luma: LumaClient, folder: Path, scenario: "Scenario") -> Non
         orders = [NewOrder(order, key=order.user_prompt) for order in scenario.orders]
         first, *_ = names = [order.user_prompt for order in scenario.orders]
         await ledger.transact(lambda book: rules.plan(book, orders), name="add")
-        record = await ledger.transact(lambda book: rules.require(book, first), name="look")
+        record = await ledger.transact(lambda book: rules.get_record(book, first), name="look")
         if record.state == "planned":
             await ledger.transact(
-                lambda book: rules.intend(
+                lambda book: rules.mark_submitting(
                     book, first, at=datetime.now(UTC), price=500_000, budget=None
                 ),
                 name="submitting",
             )
         options = BatchOptions(
             on_unknown=scenario.on_unknown,
-            settle_seconds=scenario.settle,
-            look_interval=scenario.settle,
+            list_delay=scenario.list_delay,
+            look_interval=scenario.list_delay,
         )
         for name in names:
             await run_unit(name, ledger, luma, folder=folder, options=options)
@@ -110,7 +110,7 @@ class Scenario:
     """What a batch orders, and what it meets."""
 
     on_unknown: OnUnknown = "hold"
-    settle: float = 0.05
+    list_delay: float = 0.05
     prompts: Sequence[str] = ("a red fox", "a blue fox", "a red fox")
     is_extension: bool = False
     faults: Sequence[dict[str, object]] = ()
@@ -126,7 +126,7 @@ class Scenario:
     def open(self, luma: LumaClient, folder: Path) -> Batch:
         """Name the batch."""
         return Batch.open(
-            folder, luma, on_unknown=self.on_unknown, max_in_flight=1, settle=self.settle
+            folder, luma, on_unknown=self.on_unknown, max_in_flight=1, list_delay=self.list_delay
         )
 
 
@@ -138,7 +138,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "healthy": Scenario(),
     "found in the list": Scenario(on_unknown="reconcile", faults=[{**UNANSWERED, "skip": 1}]),
     # Another order has to be accepted before the first look.
-    "sent again": Scenario(on_unknown="resubmit", settle=0.4, faults=[UNHEARD]),
+    "sent again": Scenario(on_unknown="resubmit", list_delay=0.4, faults=[UNHEARD]),
     "refused": Scenario(faults=[REFUSED]),
     "failed": Scenario(service={"failure_rate": 1.0}),
     "out of credits": Scenario(faults=[{"route": "create", "status": 403, "skip": 1}]),
@@ -235,7 +235,7 @@ def _work(
         async with quick_client(url) as luma:
             await scenario.script(luma, folder, scenario)
 
-    crash_points.armed = armed
+    failpoints.armed = armed
     try:
         asyncio.run(run())
     except LumaError:

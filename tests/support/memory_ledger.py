@@ -6,15 +6,15 @@ from typing import TypeVar
 import anyio
 from attrs import define, field
 
-from luma_async._io.outlast import see_through
-from luma_async._sansio.record import Book, Record, Run
+from luma_async._runtime.shield import run_to_completion
+from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record, Run
 from luma_async.errors import LedgerError
 
 T = TypeVar("T")
 
 
 @define(eq=False)
-class MemoryBook:
+class MemoryTransaction:
     """What a ledger holds; a transaction works on a copy of it."""
 
     _records: dict[int, Record] = field(factory=dict)
@@ -63,23 +63,23 @@ class MemoryBook:
         for name in generation_ids:
             self._seen.setdefault(name, run)
 
-    def copy(self) -> "MemoryBook":
+    def copy(self) -> "MemoryTransaction":
         """Return what a transaction may spoil."""
-        return MemoryBook(dict(self._records), dict(self._runs), dict(self._seen))
+        return MemoryTransaction(dict(self._records), dict(self._runs), dict(self._seen))
 
 
 @define(eq=False)
 class MemoryLedger:
     """A ledger that forgets everything when it goes."""
 
-    _book: MemoryBook = field(factory=MemoryBook, init=False)
+    _book: MemoryTransaction = field(factory=MemoryTransaction, init=False)
     _turn: anyio.Lock = field(factory=anyio.Lock, init=False)
 
-    async def transact(self, work: Callable[[Book], T], *, name: str) -> T:
+    async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
         """Do some work on a copy, and keep the copy if it went well."""
-        return await see_through(self._transact(work, name))
+        return await run_to_completion(self._transact(work, name))
 
-    async def _transact(self, work: Callable[[Book], T], name: str) -> T:
+    async def _transact(self, work: Callable[[LedgerTransaction], T], name: str) -> T:
         async with self._turn:
             # A store takes a moment, in which others get their turn.
             await anyio.lowlevel.checkpoint()

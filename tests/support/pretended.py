@@ -7,9 +7,9 @@ from typing import Any
 import anyio
 
 from luma_async import Generation, Limits, PollPolicy, Video
-from luma_async._io.limits import Gate
-from luma_async._io.tracker import Tracker
-from luma_async._sansio.responses import States
+from luma_async._api.rate_limiter import RateLimiter
+from luma_async._api.sansio.responses import StatusResult
+from luma_async._tracking.tracker import Tracker
 
 VIDEO = Video(url="https://videos.example/1.mp4")
 
@@ -53,10 +53,12 @@ class Pretended:
         self.shape: Callable[[list[Generation]], Sequence[Generation]] = list
         self.problems: Sequence[str] = ()
         self.date: Callable[[], datetime | None] = lambda: None
-        self.gate = Gate(limits)
-        self.tracker = Tracker(self.ask, self.gate, limits, polling)
+        self.rate_limiter = RateLimiter(limits)
+        self.tracker = Tracker(self.ask, self.rate_limiter, limits, polling)
 
-    async def ask(self, names: Sequence[str], known: Callable[[str], Generation | None]) -> States:
+    async def ask(
+        self, names: Sequence[str], known: Callable[[str], Generation | None]
+    ) -> StatusResult:
         """Answer one request, after a while."""
         self.asked.append(tuple(names))
         self.times.append(anyio.current_time())
@@ -65,7 +67,7 @@ class Pretended:
             raise error
         now = anyio.current_time()
         there = [found for name in names if (found := self._state(name, now)) is not None]
-        return States(generations=self.shape(there), problems=self.problems, date=self.date())
+        return StatusResult(generations=self.shape(there), problems=self.problems, date=self.date())
 
 
 def done_after(seconds: float) -> Callable[[str, float], Generation]:

@@ -155,7 +155,7 @@ class PrintedRecord:
 async def payments(luma: LumaClient, error: SubmissionUnknownError) -> None:
     """An order as a value, with a record of its own."""
     assert_type(await luma.submit(Order("a"), recorder=PrintedRecord()), Generation)
-    assert_type(await luma.reconcile(error, settle=5), Generation)
+    assert_type(await luma.reconcile(error, list_delay=5), Generation)
 
 
 async def batches(luma: LumaClient, ledger: Ledger) -> None:

@@ -1,0 +1,1 @@
+"""What the service speaks, and one request to it."""

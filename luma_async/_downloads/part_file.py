@@ -1,0 +1,256 @@
+"""A video on its way to disk: kept as ``.part`` until it is complete, checked and durable.
+
+All of it blocks, and is meant to be run in a worker thread.
+"""
+
+import json
+import os
+import re
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from attrs import define, field
+
+from luma_async._runtime.failpoints import failpoint
+from luma_async._runtime.file_lock import lock
+from luma_async.errors import DownloadError
+
+_OPEN_PART = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_OPEN_NOTE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_MAX_NOTE_BYTES = 64 * 1024
+_MAX_BOXES = 100_000
+_STRONG_ETAG = re.compile(r'"[!#-~]*"')
+
+
+@define(eq=False)
+class PartialFile:
+    """The ``.part`` beside a target, and what is needed to resume it.
+
+    Attributes:
+        size: The bytes that are there.
+        etag: The strong validator of the content that they are from; None if there is none.
+        total: The size of the whole content; None if it is not known.
+    """
+
+    target: Path
+    _generation: str
+    _overwrite: bool
+    size: int = field(default=0, init=False)
+    etag: str | None = field(default=None, init=False)
+    total: int | None = field(default=None, init=False)
+    _file: BinaryIO = field(init=False)
+    _is_open: bool = field(default=False, init=False)
+    _published: bool = field(default=False, init=False)
+
+    def open(self) -> None:
+        """Open the ``.part`` of the target, and keep what it has if it is of the same generation.
+
+        Raises:
+            DownloadError: The target cannot be written, or another download is at it.
+        """
+        _check_target(self.target, overwrite=self._overwrite)
+        try:
+            descriptor = os.open(self._part, _OPEN_PART, 0o666)
+        except OSError as error:
+            raise self._refusal(error) from None
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        try:
+            self._claim()
+        except DownloadError:
+            self._file.close()
+            raise
+        self._is_open = True
+        self._recall()
+
+    def _claim(self) -> None:
+        opened = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(opened.st_mode):
+            raise DownloadError(f"{self._part} exists and is no ordinary file")
+        try:
+            lock(self._file.fileno())
+            # Before the lock was ours, the file may have been finished or removed by another.
+            is_ours = os.path.samestat(opened, self._part.lstat())
+        except (BlockingIOError, FileNotFoundError):
+            is_ours = False
+        except OSError as error:
+            raise self._refusal(error) from None
+        if not is_ours:
+            raise DownloadError(f"another download is writing {self._part}")
+
+    def _recall(self) -> None:
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            note = json.loads(_read(self._note))
+            etag, total = note["etag"], note["total"]
+            is_whole = total is None or type(total) is int
+            if note["generation"] == self._generation and is_whole and strong(etag) is not None:
+                self.etag, self.total = etag, total
+                self.size = self._file.seek(0, os.SEEK_END)
+        if not self.size:
+            self.restart(None)
+
+    @property
+    def _part(self) -> Path:
+        return self.target.with_name(f"{self.target.name}.part")
+
+    @property
+    def _note(self) -> Path:
+        return self.target.with_name(f"{self.target.name}.part.json")
+
+    def restart(self, etag: str | None, total: int | None = None) -> None:
+        """Throw away what is there, and note which content comes next.
+
+        Raises:
+            DownloadError: The disk refuses.
+        """
+        self.size, self.etag, self.total = 0, None, None
+        try:
+            self._file.seek(0)
+            self._file.truncate()
+            self._note.unlink(missing_ok=True)
+            if etag is not None:
+                note = {"generation": self._generation, "etag": etag, "total": total}
+                # A new file always, so that no link leads the note elsewhere.
+                with self._note.open("x", encoding="utf-8") as file:
+                    json.dump(note, file)
+        except OSError as error:
+            raise self._refusal(error) from None
+        self.etag, self.total = etag, total
+
+    def append(self, data: bytes) -> None:
+        """Write what has come.
+
+        Raises:
+            DownloadError: The disk refuses, as when it is full.
+        """
+        view = memoryview(data)
+        try:
+            while view:
+                written = self._file.write(view)
+                self.size += written
+                view = view[written:]
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def check_structure(self) -> str | None:
+        """Look whether this is a whole MP4 file; return what is wrong with it, or None.
+
+        Raises:
+            DownloadError: The disk refuses.
+        """
+        try:
+            problem = mp4_problem(self._file, self.size)
+            self._file.seek(self.size)
+        except OSError as error:
+            raise self._refusal(error) from None
+        return problem
+
+    def publish(self) -> None:
+        """Make the file durable, and only then give it its name.
+
+        Raises:
+            DownloadError: The disk refuses, or the target has appeared meanwhile.
+        """
+        failpoint("video: before fsync")
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            # Nobody knows now what is on the disk, so that it is not to be resumed.
+            self.etag = None
+            raise self._refusal(error) from None
+        _check_target(self.target, overwrite=self._overwrite)
+        failpoint("video: before rename")
+        if sys.platform == "win32":
+            # An open file cannot be renamed over there.
+            self._file.close()
+        try:
+            self._part.replace(self.target)
+        except OSError as error:
+            raise self._refusal(error) from None
+        self._published = True
+        failpoint("video: after rename")
+        with suppress(OSError):
+            self._note.unlink(missing_ok=True)
+        sync_folder(self.target.parent)
+
+    def close(self) -> None:
+        """Close the file, if it was opened; what cannot be resumed is removed."""
+        if not self._is_open:
+            return
+        with suppress(OSError):
+            if not self._published and (not self.size or self.etag is None):
+                self._part.unlink(missing_ok=True)
+                self._note.unlink(missing_ok=True)
+        # Last, as the lock ends here.
+        self._file.close()
+
+    def _refusal(self, error: OSError) -> DownloadError:
+        return DownloadError(f"cannot write {self.target}: {error.strerror or error}")
+
+
+def mp4_problem(file: BinaryIO, size: int) -> str | None:
+    """Say what keeps a file from being a whole MP4 file; None if nothing does.
+
+    The boxes of the top level (ISO/IEC 14496-12) have to begin with ``ftyp``, contain ``moov``,
+    and end where the file ends.
+    """
+    position = 0
+    names: list[bytes] = []
+    while position < size and len(names) < _MAX_BOXES:
+        file.seek(position)
+        head = file.read(16)
+        length, name = int.from_bytes(head[:4], "big"), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        elif length == 0:
+            length = size - position
+        if len(head) < 8 or length < 8:
+            return "it is no MP4 file"
+        names.append(name)
+        position += length
+    if names[:1] != [b"ftyp"]:
+        return "it is no MP4 file"
+    if position != size or b"moov" not in names:
+        return "the MP4 file is not complete"
+    return None
+
+
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    try:
+        mode = target.lstat().st_mode
+    except FileNotFoundError:
+        if not target.parent.is_dir():
+            raise DownloadError(f"there is no folder {target.parent}") from None
+        return
+    except (OSError, ValueError) as error:
+        raise DownloadError(f"cannot write {target}: {error}") from None
+    if not stat.S_ISREG(mode):
+        raise DownloadError(f"{target} exists and is no ordinary file")
+    if not overwrite:
+        raise DownloadError(f"{target} exists; overwrite=True replaces it")
+
+
+def strong(etag: object) -> str | None:
+    """Return an entity tag if it is a strong one, which alone can prove that bytes fit."""
+    return etag if isinstance(etag, str) and _STRONG_ETAG.fullmatch(etag) else None
+
+
+def _read(note: Path) -> bytes:
+    # What lies there may be anything: a link is not followed, a pipe not waited for.
+    descriptor = os.open(note, _OPEN_NOTE)
+    try:
+        return os.read(descriptor, _MAX_NOTE_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can do that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,1 +1,0 @@
-"""Acts: sockets, files and time. What to do is decided in `luma_async._sansio`."""

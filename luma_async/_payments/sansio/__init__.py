@@ -1,0 +1,1 @@
+"""What a paid request means, without I/O."""

@@ -1,0 +1,1 @@
+"""Time, threads, locks and telemetry: nothing of the service."""

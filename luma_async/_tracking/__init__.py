@@ -1,0 +1,1 @@
+"""Many waiters, few status requests."""

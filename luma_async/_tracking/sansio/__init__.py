@@ -1,0 +1,1 @@
+"""When to ask for which generations, without I/O."""

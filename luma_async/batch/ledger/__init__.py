@@ -1,0 +1,1 @@
+"""The record of every order and payment of a batch."""

@@ -1,0 +1,59 @@
+"""What the account's list says of an order of a batch whose outcome is unknown."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from luma_async._payments.sansio.receipt import Receipt
+from luma_async._payments.sansio.reconciliation import reconcile
+from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
+from luma_async.batch.ledger.sansio.transitions import GIVEN_TWICE, accept, get_record, set_reason
+from luma_async.models import GenerationSummary
+
+_LOOKED_FOR = "; looked for: "
+
+
+def resolve_unknown(
+    book: LedgerTransaction, order_id: str, listed: Sequence[GenerationSummary], *, at: datetime
+) -> tuple[Record, bool]:
+    """Adopt the generation that an unknown order became, where there is no doubt.
+
+    Returns:
+        Its record, and whether it is certain that the order was not accepted.
+    """
+    record = get_record(book, order_id)
+    if record.state != "unknown":
+        return record, False
+    verdict = reconcile(
+        [receipt_of(one) for one in book.records()],
+        listed,
+        with_baseline=frozenset(run.number for run in book.runs() if run.has_baseline),
+        seen=book.seen(),
+    )
+    if (found := verdict.found.get(order_id)) is not None:
+        return accept(book, order_id, found, at=at, adopted=True), False
+    why = verdict.doubts.get(order_id, "it is not in the account's list")
+    return set_reason(book, order_id, after_look(record, why)), order_id in verdict.absent
+
+
+def after_look(record: Record, why: str) -> str:
+    """Add the result of a look at the list to the reason why an order is unknown."""
+    return f"{(record.reason or '').partition(_LOOKED_FOR)[0]}{_LOOKED_FOR}{why}"
+
+
+def receipt_of(record: Record) -> Receipt:
+    """Return what a record says of the payment of its order."""
+    is_open = record.state in ("submitting", "unknown")
+    was_lost = record.generation_id is None or record.attempts > 1
+    return Receipt(
+        order_id=record.order_id,
+        order=record.order,
+        state=record.state if is_open else "known",  # type: ignore[arg-type]  # one of the two
+        generation_id=record.generation_id,
+        adopted=record.adopted,
+        run=record.run,
+        sent_at=record.sent_at,
+        unknown_at=record.unknown_at,
+        submitted_at=record.submitted_at,
+        may_be_lost=record.state == "unknown" or (record.tokens > 0 and was_lost),
+        id_clashed=(record.reason or "").startswith(GIVEN_TWICE),
+    )

@@ -1,0 +1,1 @@
+"""What a batch reads, without I/O."""

@@ -1,0 +1,141 @@
+"""What commands are given: prompts and ids, also from stdin, and places for videos."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from attrs import field, frozen
+from cyclopts import Parameter
+
+from luma_async._api.sansio.requests import check_id
+from luma_async.errors import ConfigurationError
+
+_SPACE = re.compile(r"\s*")
+
+
+def _read_prompt(_: type, tokens: Sequence[Any]) -> str:
+    text: str = tokens[0].value
+    if text == "-":
+        return sys.stdin.read().strip()
+    _refuse_option(text, "a prompt that begins with a hyphen is taken from stdin, with - instead")
+    return text
+
+
+def _read_ids(_: type, tokens: Sequence[Any]) -> list[str]:
+    ids: list[str] = []
+    for token in tokens:
+        if token.value == "-":
+            ids += parse_ids(sys.stdin.read())
+        else:
+            _refuse_option(token.value, "an id does not begin with a hyphen")
+            ids.append(check_id(token.value))
+    if not ids:
+        raise ConfigurationError("there is no id on stdin")
+    return list(dict.fromkeys(ids))
+
+
+def _read_id(kind: type, tokens: Sequence[Any]) -> str:
+    ids = _read_ids(kind, tokens)
+    if len(ids) > 1:
+        raise ConfigurationError(f"expected one id on stdin, not {len(ids)}")
+    return ids[0]
+
+
+def _refuse_option(text: str, otherwise: str) -> None:
+    """Refuse an option that is mistyped, rather than pay for it as a prompt."""
+    if text.startswith("-"):
+        raise ConfigurationError(f"{text!r} is no option of this command; {otherwise}")
+
+
+PromptArgument = Annotated[str, Parameter(converter=_read_prompt, allow_leading_hyphen=True)]
+IdArgument = Annotated[str, Parameter(converter=_read_id, allow_leading_hyphen=True)]
+IdsArgument = Annotated[list[str], Parameter(converter=_read_ids, allow_leading_hyphen=True)]
+
+
+def parse_ids(text: str) -> list[str]:
+    """Read the ids of generations: the first word of each line, or what a command wrote as JSON.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    text = text.strip()
+    if text[:1] in ("{", "[", '"'):
+        return [_id_in(value) for value in _values(text)]
+    return [check_id(line.split()[0]) for line in text.splitlines() if line.strip()]
+
+
+def _values(text: str) -> Iterator[Any]:
+    """Read JSON values that stand one behind the other; a list stands for its members."""
+    decoder, position = json.JSONDecoder(), 0
+    while position < len(text):
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            raise ConfigurationError("what stdin holds is no JSON") from None
+        yield from value if isinstance(value, list) else [value]
+        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # matches
+
+
+def _id_in(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    return check_id(value)
+
+
+@frozen
+class Place:
+    """Where videos go: into a folder, each named after its id, or one into a file.
+
+    Attributes:
+        text: What a person wrote; a folder exists already, or is written with a slash at its end.
+        is_folder: Whether it is a folder.
+    """
+
+    text: str
+    is_folder: bool = field(init=False)
+
+    @is_folder.default
+    def _(self) -> bool:
+        return self.text.endswith("/") or self.path.is_dir()
+
+    @property
+    def path(self) -> Path:
+        """The folder or the file."""
+        return Path(self.text)
+
+    def for_many(self) -> "Place":
+        """Return the place as a folder, for more than one video."""
+        return Place(f"{self.text}/")
+
+    def file(self, generation_id: str) -> Path:
+        """Return where the video of a generation goes."""
+        return self.path / f"{generation_id}.mp4" if self.is_folder else self.path
+
+    def check(self, *, replace: bool = False) -> None:
+        """Refuse a place where nothing could be stored, before a video is paid for it.
+
+        Args:
+            replace: Whether a file that exists will do.
+
+        Raises:
+            ConfigurationError: It cannot be used.
+            OSError: It cannot be made.
+        """
+        if self.is_folder:
+            self.path.mkdir(parents=True, exist_ok=True)
+        elif self.path.exists() and not replace:
+            raise ConfigurationError(f"{self.path} exists already")
+        elif not self.path.parent.is_dir():
+            raise ConfigurationError(f"there is no folder {self.path.parent}")
+
+
+def _read_place(_: type, tokens: Sequence[Any]) -> Place:
+    return Place(tokens[0].value)
+
+
+PlaceOption = Annotated[
+    Place, Parameter(converter=_read_place, accepts_keys=False, show_default=False)
+]

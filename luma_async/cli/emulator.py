@@ -1,0 +1,136 @@
+"""The commands that need no account: the emulator of the service, and the demonstration."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import anyio.to_thread
+from cyclopts import App, Parameter, validators
+from rich.console import Console
+
+from luma_async.cli.demo import Demo
+from luma_async.cli.exit_codes import Exit
+from luma_async.cli.output import Output
+from luma_async.cli.sample_orders import read_orders, sample_orders
+from luma_async.emulator import Emulator
+from luma_async.errors import ConfigurationError
+
+
+async def emulator(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8787,
+    cdn_port: int = 0,
+    seed: int = 0,
+    median_seconds: float = 60.0,
+    time_scale: float = 1.0,
+    failure_rate: float = 0.0,
+    estimates: bool = False,
+    output: Output = Output(),  # noqa: B008 - frozen
+) -> None:
+    """Serve an emulator of the service until interrupted. It takes any key and costs nothing.
+
+    For example: `luma-async emulator --time-scale 60`
+
+    Parameters
+    ----------
+    host
+        The address of this machine to listen at.
+    port
+        The port of the API; 0 takes any free one.
+    cdn_port
+        The port that videos are served at; 0 takes any free one.
+    seed
+        The same seed gives the same durations and ids.
+    median_seconds
+        How long half of the generations take at most.
+    time_scale
+        How many of these seconds pass in a real one.
+    failure_rate
+        The share of generations that fail, from 0 to 1.
+    estimates
+        Tell how long a generation will take, so that a client knows when to ask.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            service = Emulator(
+                host=host,
+                port=port,
+                cdn_port=cdn_port,
+                seed=seed,
+                median_seconds=median_seconds,
+                time_scale=time_scale,
+                failure_rate=failure_rate,
+                estimates=estimates,
+            )
+            await stack.enter_async_context(service)
+        except OSError as error:
+            raise ConfigurationError(f"cannot serve: {error}; --port 0 takes any port") from None
+        except (OverflowError, ValueError) as error:
+            raise ConfigurationError(f"cannot serve: {error}") from None
+        output.result(
+            {"base_url": service.base_url, "cdn_url": service.cdn_url},
+            f"Serving the API at {service.base_url}, videos at {service.cdn_url}\n"
+            f"  export AIML_API_BASE={service.base_url} AIML_API_KEY=any",
+        )
+        await anyio.sleep_forever()
+
+
+async def demo(
+    *,
+    prompts: Path | None = None,
+    count: Annotated[
+        int | None, Parameter(name=["--count", "-n"], validator=validators.Number(gte=0))
+    ] = None,
+    folder: Path = Path("videos"),
+    speed: float = 20.0,
+    seed: int = 0,
+    failure_rate: float = 0.0,
+    output: Output = Output(),  # noqa: B008
+) -> Exit:
+    """Create, follow and download videos on an emulator of the service. No key, no cost.
+
+    For example: `luma-async demo --count 10`
+
+    Parameters
+    ----------
+    prompts
+        A file with a prompt a line, or JSON Lines with the fields of an order. Without it, a
+        few dozen prompts that come with the package are taken.
+    count
+        How many of the prompts to take; all of them by default.
+    folder
+        Where to store the videos, over those of an earlier run; it is made if it is missing.
+    speed
+        How many times faster than the real service the emulator works; the client's pace and
+        intervals are scaled alike.
+    seed
+        The same seed gives the same durations.
+    failure_rate
+        The share of generations that fail, from 0 to 1.
+    """
+    read = sample_orders if prompts is None else partial(read_orders, prompts)
+    orders = await anyio.to_thread.run_sync(read)
+    try:
+        show = Demo(
+            orders[:count],
+            folder=folder,
+            speed=speed,
+            seed=seed,
+            failure_rate=failure_rate,
+            console=Console(stderr=output.json),
+        )
+        failed = await show.run()
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    if output.json:
+        output.result(show.facts, "")
+    return Exit.FAILED if failed else Exit.DONE
+
+
+def add_service(app: App) -> None:
+    """Register the commands."""
+    app.command(emulator)
+    app.command(demo)

@@ -1,0 +1,189 @@
+"""How a command ends: its exit code, and what is said of an error."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+
+from attrs import frozen
+from cyclopts import CycloptsError, UnusedCliTokensError
+
+from luma_async._runtime.sansio.escaping import printable
+from luma_async.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    BudgetExceededError,
+    ConfigurationError,
+    ConnectError,
+    DownloadError,
+    GenerationFailedError,
+    LedgerError,
+    LumaError,
+    NotFoundError,
+    OutOfCreditsError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestError,
+    ResponseFormatError,
+    SubmissionUnknownError,
+    WaitErrorGroup,
+    WaitTimeoutError,
+)
+
+
+class Exit(IntEnum):
+    """What the exit code of a command says.
+
+    ====  ==========================================================================
+    0     All is done.
+    1     Some of it failed; what was said on stderr names it.
+    2     The command cannot work as it was given; nothing was sent.
+    3     The outcome of an order is unknown or held: it may have been paid.
+    4     The ledger of a batch is locked or damaged.
+    5     The key, the credits or the budget do not allow it.
+    130   It was interrupted, and can be resumed.
+    ====  ==========================================================================
+    """
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    UNKNOWN = 3
+    LEDGER = 4
+    ACCOUNT = 5
+    INTERRUPTED = 130
+
+
+class KeyArgumentError(ConfigurationError):
+    """A key was given as an argument."""
+
+
+class NoKeyError(ConfigurationError):
+    """There is no key, or one that cannot be a key."""
+
+
+class InterruptedCommandError(Exception):
+    """The person stopped a command; the text is a hint how to go on."""
+
+
+@frozen
+class Problem:
+    """One line that says what is wrong, and one that says what to do about it.
+
+    Attributes:
+        code: The exit code that it calls for.
+        what: What is wrong.
+        hint: What to do; None where the help of the command is all there is.
+    """
+
+    code: Exit
+    what: str
+    hint: str | None = None
+
+
+Hint = str | None | Callable[..., str]
+
+KEY_HINT = "set AIML_API_KEY to the key of your account, or give --key-file PATH"
+
+_KINDS: tuple[tuple[type[BaseException], Exit, Hint], ...] = (
+    (
+        SubmissionUnknownError,
+        Exit.UNKNOWN,
+        "look for the prompt with `luma-async list` before you pay again",
+    ),
+    (
+        BudgetExceededError,
+        Exit.ACCOUNT,
+        "allow for more, for example --budget 10usd",
+    ),
+    (NoKeyError, Exit.ACCOUNT, KEY_HINT),
+    (KeyArgumentError, Exit.USAGE, KEY_HINT),
+    (AuthenticationError, Exit.ACCOUNT, KEY_HINT),
+    (OutOfCreditsError, Exit.ACCOUNT, "top up the balance of the account; this was not paid"),
+    (PermissionDeniedError, Exit.ACCOUNT, "the account of this key may not do this"),
+    (
+        NotFoundError,
+        Exit.FAILED,
+        "`luma-async list` shows what there is; a new one may take a moment to be found",
+    ),
+    (RateLimitError, Exit.FAILED, "try again later; this was not paid"),
+    (BadRequestError, Exit.FAILED, "the service refused the request; this was not paid"),
+    (APIError, Exit.FAILED, "the service failed and this was not paid; try again later"),
+    (
+        WaitTimeoutError,
+        Exit.FAILED,
+        lambda error: f"go on with `luma-async wait {' '.join(error.pending)}`",
+    ),
+    (
+        GenerationFailedError,
+        Exit.FAILED,
+        lambda error: f"`luma-async get {error.generation.id}` shows it; a new order is paid anew",
+    ),
+    (
+        DownloadError,
+        Exit.FAILED,
+        lambda error: f"it is paid; download again: `luma-async download {error.generation_id}`",
+    ),
+    (
+        LedgerError,
+        Exit.LEDGER,
+        "if another run is at work on it, wait for its end; else the message says what to do",
+    ),
+    (ConnectError, Exit.FAILED, "check the network and --base-url"),
+    (RequestError, Exit.FAILED, "nothing was paid; try again"),
+    (ResponseFormatError, Exit.FAILED, "is --base-url the address of the service?"),
+    (ConfigurationError, Exit.USAGE, None),
+    (LumaError, Exit.FAILED, "`luma-async list` shows what there is at the service"),
+    (OSError, Exit.USAGE, None),
+    (InterruptedCommandError, Exit.INTERRUPTED, str),
+    (KeyboardInterrupt, Exit.INTERRUPTED, "the same command starts it again"),
+    (asyncio.CancelledError, Exit.INTERRUPTED, "the same command starts it again"),
+)
+
+FORESEEN: tuple[type[BaseException], ...] = (CycloptsError, *(kind for kind, _, _ in _KINDS))
+"""What may end a command without being a mistake of this package."""
+
+_OWN_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (AuthenticationError, "the service does not know this key: "),
+    (OutOfCreditsError, "the account cannot pay for this: "),
+)
+
+
+def explain(error: BaseException) -> list[Problem]:
+    """Say what an error of `FORESEEN` means to a person; a group is many problems."""
+    if isinstance(error, WaitErrorGroup):
+        return [problem for one in error.exceptions for problem in explain(one)]
+    if isinstance(error, CycloptsError):
+        return [_misuse(error)]
+    code, hint = next((code, hint) for kind, code, hint in _KINDS if isinstance(error, kind))
+    return [Problem(code, one_line(_what(error, code)), hint(error) if callable(hint) else hint)]
+
+
+def one_line(text: str) -> str:
+    """Make one harmless line of any text."""
+    return printable("; ".join(" ".join(line.split()) for line in text.splitlines()))
+
+
+def worst(codes: Iterable[Exit]) -> Exit:
+    """Return the exit code of a command that did several things."""
+    return max(codes, default=Exit.DONE)
+
+
+def _what(error: BaseException, code: Exit) -> str:
+    if code is Exit.INTERRUPTED:
+        return "interrupted"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    prefix = next((words for kind, words in _OWN_WORDS if isinstance(error, kind)), "")
+    return prefix + (str(error) or type(error).__name__)
+
+
+def _misuse(error: CycloptsError) -> Problem:
+    """Say what is wrong with the arguments themselves."""
+    if isinstance(error.__cause__, LumaError):
+        return explain(error.__cause__)[0]
+    if isinstance(error, UnusedCliTokensError):
+        unused = " ".join(error.unused_tokens or ())
+        hint = "put a prompt of several words in quotation marks"
+        return Problem(Exit.USAGE, one_line(f"more arguments than expected: {unused}"), hint)
+    return Problem(Exit.USAGE, one_line(str(error)))
