@@ -20,7 +20,7 @@ SITE = "docs/_build/html"
 STRICTLY = ["-n", "-W", "--keep-going"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 ON_ALL_CORES = ["--numprocesses=auto", "--maxprocesses=8"]
-MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")  # noqa: S108 - for folders that tempfile makes
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
