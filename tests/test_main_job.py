@@ -11,7 +11,7 @@ from luma_async import Generation, Limits, LumaClient, PollPolicy, SubmissionUnk
 from luma_async.cli.sample_orders import sample_orders
 from luma_async.emulator import Emulator, Fault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 QUICK = PollPolicy(min_interval=0.02, max_interval=0.2)
 FAST = Limits(requests_per_second=1000)
