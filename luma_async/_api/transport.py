@@ -142,12 +142,12 @@ class Transport:
         """
         since = clock.now()
         try:
-            answer = await self._exchange(request, key, send_count or SendCount())
+            response = await self._exchange(request, key, send_count or SendCount())
         except LumaError as error:
             self._tell(request, since, telemetry.describe(error))
             raise
-        self._tell(request, since, {telemetry.STATUS: answer.status})
-        return answer
+        self._tell(request, since, {telemetry.STATUS: response.status})
+        return response
 
     def _tell(self, request: Request, since: float, ending: telemetry.Attributes) -> None:
         took = clock.now() - since

@@ -145,7 +145,7 @@ class Submitter:
         telemetry.repeated(attempt.request.route, delay, result.error)
         if isinstance(result, Rejected):
             # One order was told to come back later; the others would be told the same.
-            self._rate_limiter.hold(self._rate_limiter.paid, delay)
+            self._rate_limiter.delay_until(self._rate_limiter.paid, clock.now() + delay)
         else:
             await self._rate_limiter.pause(delay)
 
