@@ -23,8 +23,8 @@ class Channel:
 class RateLimiter:
     """Keeps the requests of a client within its `Limits`.
 
-    Paid and free requests have a semaphore each, so that slow creates never hold up polls, and
-    one pace together. The pace is the generic cell rate algorithm (ITU-T I.371) without a
+    Paid and free requests have a semaphore each, as slow creates must not hold up polls, and one
+    pace together. The pace is the generic cell rate algorithm (ITU-T I.371) without a
     burst: requests start at least ``1 / requests_per_second`` seconds apart.
     """
 
@@ -73,7 +73,7 @@ class RateLimiter:
                 self._next_start = max(now, self._next_start) + (pace if started else 0.0)
 
     def delay_until(self, channel: Channel, time: float) -> None:
-        """Start no request of a channel before a time: one was told to come back later."""
+        """Start no request of a channel before a time: the service has asked for a pause."""
         channel.not_before = max(channel.not_before, time)
 
     async def pause(self, seconds: float) -> None:

@@ -28,7 +28,7 @@ class TransferError(DownloadError):
 class _PublicResolver(AbstractResolver):
     """Resolves names, and drops every address that is not on the public internet.
 
-    A name may be made to point into the network of the caller, whatever it looks like.
+    Any name can be made to point into the network of the caller.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class _PublicResolver(AbstractResolver):
 
 @define(eq=False)
 class Cdn:
-    """Opens the addresses of videos, over a session of its own or one of the caller's.
+    """Opens the URLs of videos, over a session made here or one of the caller's.
 
     With a session of the caller's, its connector resolves names, as it may lead through a
     proxy; addresses are then judged as they are written.
@@ -84,7 +84,7 @@ class Cdn:
         if self._external_session is None:
             await self._session.close()
         if self._resolver is not None:
-            # A connector closes only a resolver of its own making.
+            # A connector closes only a resolver that it has made.
             await self._resolver.close()
 
     @asynccontextmanager

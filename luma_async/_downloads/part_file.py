@@ -112,7 +112,7 @@ class PartFile:
             self._note.unlink(missing_ok=True)
             if etag is not None:
                 note = {"generation": self._generation, "etag": etag, "total": total}
-                # A new file always, so that no link leads the note elsewhere.
+                # Always a new file: no link can lead the note elsewhere.
                 with self._note.open("x", encoding="utf-8") as file:
                     json.dump(note, file)
         except OSError as error:
@@ -157,7 +157,7 @@ class PartFile:
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
-            # Nobody knows now what is on the disk, so that it is not to be resumed.
+            # Nobody knows now what is on the disk: it is not to be resumed.
             self.etag = None
             raise self._refusal(error) from None
         _check_target(self.target, overwrite=self._overwrite)

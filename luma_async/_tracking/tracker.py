@@ -1,7 +1,7 @@
 """Many waiters, few requests.
 
-One tracker serves all coroutines of a client that wait. Each generation is asked for once,
-however many wait for it, and together with the others, in requests of up to
+One tracker serves all coroutines of a client that wait. It asks once for each generation that any
+of them waits for, and together with the others, in requests of up to
 `Limits.ids_per_request` ids, at the times that `luma_async._tracking.sansio.poll_planner` decides.
 
 Between requests nothing runs but a timer of the event loop, and that only while somebody waits.

@@ -142,7 +142,7 @@ def _moment(value: object) -> datetime | None:
 
 @frozen
 class _Listed:
-    """A line of the list under the service's own names, so that errors name what was sent."""
+    """A line of the list under the service's own names, by which errors name a field."""
 
     luma_generation_id: str
     prompt: str | None = None

@@ -19,7 +19,7 @@ _GENERATIONS = "/luma-ai/generations"
 
 @frozen(kw_only=True)
 class Request:
-    """One HTTP request, without the key. Its body is made once, whatever is sent again."""
+    """One HTTP request, without the key. Its body is made once, for all attempts."""
 
     route: Route
     method: Method

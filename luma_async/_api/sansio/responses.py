@@ -111,7 +111,7 @@ def read_created(response: Response) -> Generation:
         ResponseFormatError: The answer holds no id that could be followed.
     """
     entry, path = _only(response)
-    # Whatever the state may be: the order was accepted, and the id must not be lost.
+    # In any state: the order was accepted, and the id must not be lost.
     state = entry.get("state")
     readable = {**entry, "state": state if isinstance(state, str) else None}
     return evolve(structure(readable, Generation, path=path), raw=entry)
@@ -185,7 +185,7 @@ def _embedded_status(payload: object) -> int | None:
 
 
 def read_error(response: Response, *, status: int | None = None) -> APIError:
-    """Make the error that an answer stands for, whatever its body looks like."""
+    """Make the error that a response stands for, with any body or none."""
     status = response.status if status is None else status
     try:
         payload = read_json(response.body)

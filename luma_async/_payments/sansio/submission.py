@@ -1,7 +1,7 @@
 """What the ending of a paid request means.
 
 There are four endings and no fifth. Only two of them may be repeated, and both are proven not
-to have been accepted; whatever does not fit is unknown, and unknown is never sent again.
+to have been accepted; everything else is unknown, and unknown is never sent again.
 """
 
 from attrs import frozen

@@ -34,9 +34,9 @@ class Progress:
     _videoless_since: float | None = field(default=None, init=False)
 
     def seen(self, generation: Generation, now: float) -> bool:
-        """Take in what an answer says; tell whether the generation has moved on.
+        """Take in what a response says; return whether the generation has moved on.
 
-        What has ended stays so, whatever a later answer says.
+        What has ended stays so, in spite of later responses.
         """
         if self.ending is not None:
             return False
