@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 
-from luma_async.emulator.http_errors import RefusalError
+from luma_async.emulator.http_errors import HttpError
 
 LONGEST_LIST = 20
 MOST_PARAMETERS = 1000
@@ -48,13 +48,13 @@ _Node: TypeAlias = "str | _Array | _Object"
 
 
 def read_ids(query: str) -> tuple[str, ...]:
-    """Return the ids that a get asks for; raises `RefusalError` unless they are a list of texts."""
+    """Return the ids that a get asks for; raises `HttpError` unless they are a list of texts."""
     ids = parse(query).get("ids")
     if not isinstance(ids, list):
-        raise RefusalError(400, "Query validation error: ids must be an array")
+        raise HttpError(400, "Query validation error: ids must be an array")
     texts = tuple(item for item in ids if isinstance(item, str))
     if len(texts) < len(ids):
-        raise RefusalError(400, "Query validation error: each value in ids must be a string")
+        raise HttpError(400, "Query validation error: each value in ids must be a string")
     return texts
 
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies
 
-from luma_async.emulator.http_errors import RefusalError
+from luma_async.emulator.http_errors import HttpError
 from luma_async.emulator.query import Parsed, parse, read_ids
 
 
@@ -112,7 +112,7 @@ def test_twenty_ids_fit_into_one_question(query: str) -> None:
 @pytest.mark.parametrize("query", ["", "ids=a", "ids[x]=a", numbered(21)])
 def test_ids_that_are_no_list_are_refused(query: str) -> None:
     """Nothing but a list will do, and the complaint says so."""
-    with pytest.raises(RefusalError, match="ids must be an array") as caught:
+    with pytest.raises(HttpError, match="ids must be an array") as caught:
         read_ids(query)
 
     assert 400 == caught.value.status
@@ -120,7 +120,7 @@ def test_ids_that_are_no_list_are_refused(query: str) -> None:
 
 def test_ids_that_are_lists_themselves_are_refused() -> None:
     """One position given twice makes a list inside the list, which is no id."""
-    with pytest.raises(RefusalError, match="each value in ids must be a string"):
+    with pytest.raises(HttpError, match="each value in ids must be a string"):
         read_ids("ids[0]=a&ids[0]=b")
 
 
