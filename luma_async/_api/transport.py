@@ -149,14 +149,14 @@ class Transport:
         self._tell(request, since, {telemetry.STATUS: response.status})
         return response
 
-    def _tell(self, request: Request, since: float, ending: telemetry.Attributes) -> None:
+    def _tell(self, request: Request, since: float, result: telemetry.Attributes) -> None:
         took = clock.now() - since
         attributes: telemetry.Attributes = {
             telemetry.METHOD: request.method,
             telemetry.ROUTE: request.route,
             "url.template": request.template,
             **self.server,
-            **ending,
+            **result,
         }
         telemetry.measure("request.duration", took, attributes)
         telemetry.log(
@@ -167,7 +167,7 @@ class Transport:
             request.method,
             request.template,
             took,
-            next(iter(ending.values())),
+            next(iter(result.values())),
         )
 
     async def _exchange(self, request: Request, key: Secret, send_count: SendCount) -> Response:

@@ -254,15 +254,15 @@ class Submitter:
         self.unclaimed.append(outcome)
         attributes = {}
         if outcome.generation is not None:
-            news = f"was accepted as generation {outcome.generation.id} and is paid"
+            what = f"was accepted as generation {outcome.generation.id} and is paid"
             attributes = {telemetry.GENERATION: outcome.generation.id}
         else:
-            news = "has an unknown outcome and may be paid"
+            what = "has an unknown outcome and may be paid"
         message = "The caller of a create or extend is gone; it %s"
-        telemetry.log(logging.WARNING, "order.unclaimed", attributes, message, news)
+        telemetry.log(logging.WARNING, "order.unclaimed", attributes, message, what)
         if cancellation is not None:
             cancellation.add_note(
-                f"The create or extend had been sent; it {news}. LumaClient.unclaimed() holds it."
+                f"The create or extend had been sent; it {what}. LumaClient.unclaimed() holds it."
             )
 
 

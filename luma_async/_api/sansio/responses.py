@@ -50,7 +50,7 @@ class StatusResult:
 
 
 def read_states(
-    response: Response, known: Callable[[str], Generation | None] = lambda name: None
+    response: Response, known: Callable[[str], Generation | None] = lambda generation_id: None
 ) -> StatusResult:
     """Read the answer to a question for many generations.
 
@@ -69,8 +69,8 @@ def read_states(
     generations: list[Generation] = []
     problems: list[str] = []
     for index, entry in enumerate(_list(entries, response)):
-        name = entry.get("id") if isinstance(entry, Mapping) else None
-        before = known(name) if isinstance(name, str) else None
+        generation_id = entry.get("id") if isinstance(entry, Mapping) else None
+        before = known(generation_id) if isinstance(generation_id, str) else None
         if before is not None and before.raw == entry:
             generations.append(before)
             continue
@@ -82,7 +82,7 @@ def read_states(
     return StatusResult(generations=generations, problems=problems, date=date)
 
 
-def read_generation(response: Response, name: str) -> Generation:
+def read_generation(response: Response, generation_id: str) -> Generation:
     """Read the answer to a question for one generation.
 
     Raises:
@@ -91,16 +91,16 @@ def read_generation(response: Response, name: str) -> Generation:
     """
     states = read_states(response)
     for generation in states.generations:
-        if generation.id == name:
+        if generation.id == generation_id:
             return generation
     if states.problems:
         raise ResponseFormatError(states.problems, status=response.status)
-    raise unknown_id(name)
+    raise unknown_id(generation_id)
 
 
-def unknown_id(name: str) -> NotFoundError:
+def unknown_id(generation_id: str) -> NotFoundError:
     """Say that the service does not know a generation."""
-    return NotFoundError(f"the service does not know generation {name}", status=404)
+    return NotFoundError(f"the service does not know generation {generation_id}", status=404)
 
 
 def read_created(response: Response) -> Generation:

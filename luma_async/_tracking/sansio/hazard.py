@@ -83,7 +83,7 @@ class NextPoll:
     """
 
     delay: float
-    chance: float
+    probability: float
 
 
 @define(eq=False)
@@ -259,8 +259,10 @@ def _within(rate: float, alive: float, worth: float) -> tuple[float, float]:
     Newton's method on ``delay - alive * (1 - exp(-rate * delay)) / rate - worth``, which is
     convex, from where it would be if the chance grew in a straight line.
     """
-    chance = 1.0 - alive
-    delay = 2 * worth / (chance + math.sqrt(chance * chance + 2 * rate * alive * worth))
+    probability = 1.0 - alive
+    delay = (
+        2 * worth / (probability + math.sqrt(probability * probability + 2 * rate * alive * worth))
+    )
     step = math.inf
     while abs(step) > _EXACT * delay:
         left = alive * math.exp(-rate * delay)

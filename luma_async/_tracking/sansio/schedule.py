@@ -130,8 +130,8 @@ class Schedule:
         next_poll = state.hazard.next_poll(state.age(state.asked), self._part / state.unit)
         due = state.asked + next_poll.delay * state.unit
         # The parabola that has the value and the slope of w at that time.
-        state.start = due - 2 * self._part / next_poll.chance
-        state.curve = next_poll.chance**2 / (2 * self._part)
+        state.start = due - 2 * self._part / next_poll.probability
+        state.curve = next_poll.probability**2 / (2 * self._part)
         return max(min(due, state.asked + self._longest), state.earliest)
 
     def _review(self) -> None:

@@ -186,7 +186,7 @@ class Subscriptions:
             self.finish_snapshots(generation_id, Update(generation_id))
             progress = subscription.progress
             progress.missed(now, alone=alone)
-            if progress.is_overdue and progress.ending is None:
+            if progress.is_overdue and progress.result is None:
                 self._planner.poll_alone(subscription.poll, now)
             ended += self._conclude(generation_id, subscription)
         return ended
@@ -225,13 +225,13 @@ class Subscriptions:
         self, generation_id: str, subscription: Subscription, delay: float | None = None
     ) -> list[Ended]:
         """Deliver to all who wait how it ended, if it has, and drop what nobody waits for."""
-        ended, ending = [], subscription.progress.ending
-        if ending is not None:
+        ended, result = [], subscription.progress.result
+        if result is not None:
             for one in subscription.waiters:
-                one.deliver(_last(generation_id, ending), is_last=True)
+                one.deliver(_last(generation_id, result), is_last=True)
             if subscription.waiters:
                 self.finished += 1
-                ended = [Ended(generation_id, ending, delay)]
+                ended = [Ended(generation_id, result, delay)]
             if delay is not None:
                 self.delays = self.delays[0] + delay, self.delays[1] + 1
             subscription.waiters.clear()
@@ -250,11 +250,11 @@ def _change(subscription: Subscription, generation: Generation, now: float) -> U
     return Update(generation.id, evolve(generation, seconds_left=left))
 
 
-def _last(generation_id: str, ending: Generation | LumaError) -> Update:
-    if isinstance(ending, Generation):
-        return Update(generation_id, ending)
-    generation = ending.generation if isinstance(ending, GenerationFailedError) else None
-    return Update(generation_id, generation, own(ending))
+def _last(generation_id: str, result: Generation | LumaError) -> Update:
+    if isinstance(result, Generation):
+        return Update(generation_id, result)
+    generation = result.generation if isinstance(result, GenerationFailedError) else None
+    return Update(generation_id, generation, own(result))
 
 
 def _age(generation: Generation, date: datetime) -> float | None:
