@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from attrs import field, frozen
 from cyclopts import Parameter
 
-from luma_async._api.sansio.requests import check_id
+from luma_async._api.sansio.validation import check_id
 from luma_async.errors import ConfigurationError
 
 _SPACE = re.compile(r"\s*")

@@ -9,7 +9,7 @@ import anyio
 from attrs import frozen
 from cyclopts import Parameter
 
-from luma_async._api.sansio.requests import check_timeout, unique_ids
+from luma_async._api.sansio.validation import check_timeout, unique_ids
 from luma_async.cli.arguments import Place, PlaceOption
 from luma_async.cli.exit_codes import Exit, InterruptedCommandError, worst
 from luma_async.cli.interruption import resume_command

@@ -7,8 +7,8 @@ import anyio.to_thread
 from attrs import asdict, evolve, frozen
 from cyclopts import App, Parameter
 
-from luma_async._api.sansio.requests import check_order
 from luma_async._api.sansio.responses import unknown_id
+from luma_async._api.sansio.validation import check_order
 from luma_async.cli.arguments import IdArgument, IdsArgument, Place, PlaceOption, PromptArgument
 from luma_async.cli.connection import Connection
 from luma_async.cli.exit_codes import Exit, worst

@@ -532,7 +532,7 @@ def test_an_id_that_is_to_blame_is_asked_for_alone_ever_more_rarely() -> None:
         if "0" in poll.ids:
             assert ["0"] == poll.ids
             assert poll.alone
-            assert "to hear of that id alone" == poll.reason
+            assert "for that id alone" == poll.reason
             times.append(now)
         choke(plan, poll, {"0"}, failure=PollFailure.REFUSED)
     intervals = [later - sooner for sooner, later in pairwise(times)]

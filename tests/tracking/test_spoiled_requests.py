@@ -247,7 +247,7 @@ async def test_what_is_asked_and_why_can_be_read_in_the_log(
     for line in (
         "asks for 4 of 4 ids, as they have probably waited long enough together",
         "asks for 2 of 4 ids, to find the id that spoils requests",
-        "asks for 1 of 4 ids, to hear of that id alone",
+        "asks for 1 of 4 ids, for that id alone",
         "asked for 3 ids, 3 answered",
     ):
         assert line in caplog.messages
