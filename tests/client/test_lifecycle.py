@@ -1,5 +1,5 @@
 """The life of a client: opened once, used while open, closed for good."""
-# ruff: noqa: ASYNC110, PT031
+# ruff: noqa: PT031
 
 import asyncio
 import gc

@@ -412,12 +412,10 @@ async def test_a_thousand_streams_end_with_the_process(own: WebProgram, service:
         streams = [await enter(listen(own, "a-slow-one")) for _ in range(1000)]
         await asyncio.gather(*(anext(stream) for stream in streams))
         listeners = asyncio.gather(*(stream.rest() for stream in streams))
-        seconds = await asyncio.to_thread(own.stop)
+        await asyncio.to_thread(own.stop)
         await listeners
 
-    print(f"ended {seconds:.2f} s after the signal")  # noqa: T201
     assert all(stream.is_complete and stream.last_id is None for stream in streams)
-    assert seconds < 10
 
 
 async def test_an_order_under_way_is_answered_before_the_end(

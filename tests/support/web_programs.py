@@ -62,10 +62,12 @@ class WebProgram:
             time.sleep(0.05)
         raise AssertionError(f"it does not serve:\n{log.read_text()}")
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Send a signal, and wait until the process has ended."""
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Send a signal, and return the seconds until the process has ended."""
+        began = time.monotonic()
         self._process.send_signal(number)
         self._process.wait(timeout=60)
+        return time.monotonic() - began
 
     @property
     def exit_code(self) -> int | None:
