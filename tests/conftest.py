@@ -1,6 +1,8 @@
 """What all tests share: the event loop, the key, and a look at what they leave behind."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
@@ -26,6 +28,15 @@ KEY_VARIABLES = (
 )
 
 
+def pytest_configure() -> None:
+    """Begin every run alike, however it was started."""
+    # A shell that starts a command in the background may have it ignore interruptions.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # The tests reach every branch in their own processes; those that they start are quicker so.
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no worker is left alone with it in the end."""
     items.sort(key=lambda item: item.get_closest_marker("protocol") is None)
@@ -37,13 +48,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     measured = Coverage.current() if item.get_closest_marker("protocol") else None
     if measured is None:
         return (yield)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-        measured.stop()
-        try:
-            return (yield)
-        finally:
-            measured.start()
+    measured.stop()
+    try:
+        return (yield)
+    finally:
+        measured.start()
 
 
 @pytest.fixture
