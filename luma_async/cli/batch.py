@@ -22,9 +22,9 @@ from luma_async.cli.batch_options import (
     print_record,
 )
 from luma_async.cli.batch_review import retry, review, status
-from luma_async.cli.connection import Connection
 from luma_async.cli.exit_codes import Exit, worst
 from luma_async.cli.money import format_tokens
+from luma_async.cli.options import Connection
 from luma_async.cli.output import Output, note, report
 from luma_async.cli.progress_display import Board
 from luma_async.cli.signals import stopping

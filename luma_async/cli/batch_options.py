@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from luma_async.batch import Batch, OnUnknown, Record
 from luma_async.batch.report import result
-from luma_async.cli.connection import Connection
 from luma_async.cli.money import TokenAmount
+from luma_async.cli.options import Connection
 from luma_async.cli.output import Output
 from luma_async.cli.progress_display import Board
 from luma_async.client import LumaClient

@@ -18,9 +18,9 @@ from luma_async.cli.batch_options import (
     count,
     print_record,
 )
-from luma_async.cli.connection import Connection
 from luma_async.cli.exit_codes import Exit
 from luma_async.cli.money import format_tokens
+from luma_async.cli.options import Connection
 from luma_async.cli.output import Output, note
 from luma_async.errors import ConfigurationError, LedgerError
 from luma_async.settings import TOKENS_PER_USD, Budget

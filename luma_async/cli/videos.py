@@ -10,10 +10,10 @@ from cyclopts import App, Parameter
 from luma_async._api.sansio.requests import check_order
 from luma_async._api.sansio.responses import unknown_id
 from luma_async.cli.arguments import IdArgument, IdsArgument, Place, PlaceOption, PromptArgument
-from luma_async.cli.connection import Connection
 from luma_async.cli.exit_codes import Exit, worst
-from luma_async.cli.following import Following, follow, store
+from luma_async.cli.follow import Following, follow, store
 from luma_async.cli.interruption import pay
+from luma_async.cli.options import Connection
 from luma_async.cli.output import Output, note, report
 from luma_async.models import AspectRatio, Order
 
