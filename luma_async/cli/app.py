@@ -11,8 +11,8 @@ from cyclopts import App, Parameter
 from luma_async._version import __version__
 from luma_async.cli.batch import add_batch
 from luma_async.cli.emulator import add_service
-from luma_async.cli.exit_codes import FORESEEN, Exit, KeyArgumentError
-from luma_async.cli.log_handlers import alarms
+from luma_async.cli.exit_codes import FORESEEN, ExitCode, KeyArgumentError
+from luma_async.cli.log_handlers import log_handlers
 from luma_async.cli.output import report
 from luma_async.cli.videos import add_videos
 from luma_async.errors import ConfigurationError
@@ -57,12 +57,12 @@ def run(tokens: Sequence[str]) -> NoReturn:
     """Run a command and exit; whatever goes wrong is told here."""
     _open_streams()
     try:
-        with alarms():
+        with log_handlers():
             code = _run(tokens)
     except BrokenPipeError:
         # Nobody reads on, so there is nobody to tell so.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = Exit.FAILED
+        code = ExitCode.FAILED
     sys.exit(code)
 
 

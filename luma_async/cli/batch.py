@@ -13,21 +13,21 @@ from luma_async.batch import Batch, BatchStatus, NewOrder
 from luma_async.batch.batch import LEDGER_NAME
 from luma_async.batch.sansio.order_files import read_orders
 from luma_async.cli.batch_options import (
-    CONNECTION,
-    OUTPUT,
-    USUAL,
-    Choices,
+    DEFAULT_BATCH_OPTIONS,
+    DEFAULT_CONNECTION,
+    DEFAULT_OUTPUT,
+    BatchOptions,
     FolderArgument,
     count,
     print_record,
 )
 from luma_async.cli.batch_review import retry, review, status
-from luma_async.cli.exit_codes import Exit, worst
+from luma_async.cli.exit_codes import ExitCode, highest
 from luma_async.cli.money import format_tokens
-from luma_async.cli.options import Connection
+from luma_async.cli.options import ConnectionOptions
 from luma_async.cli.output import Output, note, report
-from luma_async.cli.progress_display import Board
-from luma_async.cli.signals import stopping
+from luma_async.cli.progress_display import ProgressDisplay
+from luma_async.cli.signals import graceful_shutdown
 from luma_async.errors import ConfigurationError, LedgerError, LumaError
 
 HELP = """Many videos, paid once, whatever happens to the program.
@@ -42,9 +42,9 @@ def run(
     /,
     *,
     yes: bool = False,
-    choices: Choices = USUAL,
-    connection: Connection = CONNECTION,
-    output: Output = OUTPUT,
+    choices: BatchOptions = DEFAULT_BATCH_OPTIONS,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> int:
     """Order, follow and download many videos, or go on where the last run ended.
 
@@ -65,7 +65,7 @@ def run(
     """
     if not orders and not (folder / LEDGER_NAME).exists():
         raise ConfigurationError(f"{folder} holds no batch yet: name a file of orders")
-    options = [*choices.words(), *connection.words()]
+    options = [*choices.to_arguments(), *connection.to_arguments()]
     again = shlex.join(["luma-async", "batch", "run", str(folder), *options])
     found = [read_orders(str(path), path.read_bytes()) for path in orders]
     new = [NewOrder(one.order, one.source, key=one.key) for file in found for one in file]
@@ -78,7 +78,7 @@ def run(
 
 
 async def _add(
-    folder: Path, orders: Sequence[NewOrder], choices: Choices, connection: Connection
+    folder: Path, orders: Sequence[NewOrder], choices: BatchOptions, connection: ConnectionOptions
 ) -> BatchStatus:
     """Add the orders, and say what that will cost."""
     async with connection.client() as luma, choices.open(folder, luma) as batch:
@@ -89,7 +89,7 @@ async def _add(
     return status
 
 
-def _plan(folder: Path, status: BatchStatus, choices: Choices) -> str:
+def _plan(folder: Path, status: BatchStatus, choices: BatchOptions) -> str:
     planned, held = status.counts.get("planned", 0), _held(status)
     text = f"{folder}: {count(status.orders, 'order')}, {status.counts.get('done', 0)} done"
     if held:
@@ -110,7 +110,7 @@ def _held(status: BatchStatus) -> int:
     return status.counts.get("unknown", 0) + status.counts.get("submitting", 0)
 
 
-def _payments(status: BatchStatus, choices: Choices) -> int:
+def _payments(status: BatchStatus, choices: BatchOptions) -> int:
     """Count the orders that a run may pay for."""
     again = _held(status) if choices.on_unknown == "resubmit" else 0
     return status.counts.get("planned", 0) + again
@@ -129,46 +129,46 @@ class _Show:
     """Runs a batch before a person's eyes."""
 
     _folder: Path
-    _choices: Choices
-    _connection: Connection
+    _choices: BatchOptions
+    _connection: ConnectionOptions
     _output: Output
     _again: str
     _most_payments: int
 
     async def run(self) -> int:
         """Run the batch and return the exit code."""
-        codes = [Exit.DONE]
+        codes = [ExitCode.DONE]
         async with self._connection.client() as luma:
-            board = Board(luma.statistics, self._choices.max_in_flight)
+            board = ProgressDisplay(luma.statistics, self._choices.max_in_flight)
             async with self._choices.open(self._folder, luma, board) as batch:
                 if _payments(await batch.status(), self._choices) > self._most_payments:
                     raise ConfigurationError("orders were added meanwhile; run it again")
                 board.begin(await batch.records())
-                with stopping(batch.stop, self._again) as stop:
+                with graceful_shutdown(batch.stop, self._again) as shutdown:
                     async with board.shown():
                         codes += [await self._outcomes(batch)]
                 status = await batch.status()
         note(board.line())
-        if stop.is_asked:
+        if shutdown.is_requested:
             note(f"interrupted; what is paid is recorded. Go on with: {self._again}")
-            return Exit.INTERRUPTED
+            return ExitCode.INTERRUPTED
         note(f"look at {self._folder / 'index.html'}")
         if status.counts.get("failed", 0) or status.counts.get("rejected", 0):
-            codes.append(Exit.FAILED)
+            codes.append(ExitCode.FAILED)
         if held := _held(status):
-            codes.append(Exit.UNKNOWN)
+            codes.append(ExitCode.UNKNOWN)
             note(
                 f"{count(held, 'order')} may have been paid: look with "
                 f"`luma-async batch review {shlex.quote(str(self._folder))}`"
             )
-        return worst(codes)
+        return highest(codes)
 
-    async def _outcomes(self, batch: Batch) -> Exit:
-        codes = [Exit.DONE]
+    async def _outcomes(self, batch: Batch) -> ExitCode:
+        codes = [ExitCode.DONE]
         try:
             async for outcome in batch.run():
                 if outcome.error is not None and outcome.record.state != "unknown":
-                    codes.append(Exit.FAILED)
+                    codes.append(ExitCode.FAILED)
                 print_record(self._output, outcome.record)
         except LedgerError as error:
             folder = shlex.quote(str(self._folder))
@@ -182,8 +182,8 @@ class _Show:
             raise
         except OSError as error:
             note(f"luma-async: results cannot be printed: {error}; go on with `{self._again}`")
-            codes.append(Exit.FAILED)
-        return worst(codes)
+            codes.append(ExitCode.FAILED)
+        return highest(codes)
 
 
 def add_batch(app: App) -> None:

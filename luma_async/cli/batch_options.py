@@ -9,16 +9,16 @@ from cyclopts import Parameter
 from luma_async.batch import Batch, OnUnknown, Record
 from luma_async.batch.report import result
 from luma_async.cli.money import TokenAmount
-from luma_async.cli.options import Connection
+from luma_async.cli.options import ConnectionOptions
 from luma_async.cli.output import Output
-from luma_async.cli.progress_display import Board
+from luma_async.cli.progress_display import ProgressDisplay
 from luma_async.client import LumaClient
 from luma_async.settings import Budget
 
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class Choices:
+class BatchOptions:
     """What a batch may do.
 
     Attributes:
@@ -38,7 +38,7 @@ class Choices:
     list_delay: float = 60.0
     accept_new_key: bool = False
 
-    def open(self, folder: Path, luma: LumaClient, board: Board | None = None) -> Batch:
+    def open(self, folder: Path, luma: LumaClient, board: ProgressDisplay | None = None) -> Batch:
         """Name the batch."""
         return Batch.open(
             folder,
@@ -52,7 +52,7 @@ class Choices:
             on_change=None if board is None else board.note,
         )
 
-    def words(self) -> list[str]:
+    def to_arguments(self) -> list[str]:
         """Return the options that say the same, without what is so by default."""
         given = {
             "--budget": self.budget,
@@ -61,7 +61,7 @@ class Choices:
             "--timeout": self.timeout,
             "--list-delay": self.list_delay,
         }
-        usual = Choices()
+        usual = BatchOptions()
         return [
             word
             for name, value in given.items()
@@ -71,9 +71,9 @@ class Choices:
 
 
 FolderArgument = Annotated[Path, Parameter(allow_leading_hyphen=False)]
-USUAL = Choices()
-CONNECTION = Connection()
-OUTPUT = Output()
+DEFAULT_BATCH_OPTIONS = BatchOptions()
+DEFAULT_CONNECTION = ConnectionOptions()
+DEFAULT_OUTPUT = Output()
 
 
 def print_record(output: Output, record: Record) -> None:

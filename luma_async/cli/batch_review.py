@@ -11,22 +11,22 @@ from luma_async.batch.ledger.sqlite import read_ledger
 from luma_async.batch.report import result
 from luma_async.batch.status import status_of
 from luma_async.cli.batch_options import (
-    CONNECTION,
-    OUTPUT,
-    USUAL,
+    DEFAULT_BATCH_OPTIONS,
+    DEFAULT_CONNECTION,
+    DEFAULT_OUTPUT,
     FolderArgument,
     count,
     print_record,
 )
-from luma_async.cli.exit_codes import Exit
+from luma_async.cli.exit_codes import ExitCode
 from luma_async.cli.money import format_tokens
-from luma_async.cli.options import Connection
+from luma_async.cli.options import ConnectionOptions
 from luma_async.cli.output import Output, note
 from luma_async.errors import ConfigurationError, LedgerError
 from luma_async.settings import TOKENS_PER_USD, Budget
 
 
-def status(folder: FolderArgument, /, *, output: Output = OUTPUT) -> None:
+def status(folder: FolderArgument, /, *, output: Output = DEFAULT_OUTPUT) -> None:
     """Say how far a batch is, also while it runs. No key is needed, and nothing is asked.
 
     For example: `luma-async batch status foxes`
@@ -55,8 +55,8 @@ async def review(
     *,
     adopt: Sequence[str] = (),
     dismiss: Sequence[int] = (),
-    connection: Connection = CONNECTION,
-    output: Output = OUTPUT,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> int:
     """List the orders that may have been paid, and the generations that they may be.
 
@@ -73,7 +73,7 @@ async def review(
         The number of an order that is neither to be looked for nor sent again.
     """
     await _require_batch(folder)
-    async with connection.client() as luma, USUAL.open(folder, luma) as batch:
+    async with connection.client() as luma, DEFAULT_BATCH_OPTIONS.open(folder, luma) as batch:
         names = {record.number: record.order_id for record in await batch.records()}
         for pair in adopt:
             number, _, generation_id = pair.partition("=")
@@ -95,7 +95,7 @@ async def review(
         again = f"luma-async batch review {shlex.quote(str(folder))}"
         note(f"if one is there: `{again} --adopt NUMBER=ID`; if not, and some minutes have passed:")
         note(f"`luma-async batch retry {shlex.quote(str(folder))} NUMBER --may-pay-twice`")
-    return Exit.UNKNOWN if held else Exit.DONE
+    return ExitCode.UNKNOWN if held else ExitCode.DONE
 
 
 async def retry(
@@ -104,8 +104,8 @@ async def retry(
     /,
     *,
     may_pay_twice: bool = False,
-    connection: Connection = CONNECTION,
-    output: Output = OUTPUT,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> None:
     """Plan orders anew that failed or were rejected; the next run pays for them once more.
 
@@ -121,7 +121,7 @@ async def retry(
         Also plan orders, given by their numbers, that may have been paid already.
     """
     await _require_batch(folder)
-    async with connection.client() as luma, USUAL.open(folder, luma) as batch:
+    async with connection.client() as luma, DEFAULT_BATCH_OPTIONS.open(folder, luma) as batch:
         records = await batch.records()
         names = {one.number: one.order_id for one in records}
         chosen = [_name(names, str(number)) for number in numbers]

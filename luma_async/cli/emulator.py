@@ -11,7 +11,7 @@ from cyclopts import App, Parameter, validators
 from rich.console import Console
 
 from luma_async.cli.demo import Demo
-from luma_async.cli.exit_codes import Exit
+from luma_async.cli.exit_codes import ExitCode
 from luma_async.cli.output import Output
 from luma_async.cli.sample_orders import read_orders, sample_orders
 from luma_async.emulator import Emulator
@@ -89,7 +89,7 @@ async def demo(
     seed: int = 0,
     failure_rate: float = 0.0,
     output: Output = Output(),  # noqa: B008
-) -> Exit:
+) -> ExitCode:
     """Create, follow and download videos on an emulator of the service. No key, no cost.
 
     For example: `luma-async demo --count 10`
@@ -127,7 +127,7 @@ async def demo(
         raise ConfigurationError(str(error)) from None
     if output.json:
         output.result(show.facts, "")
-    return Exit.FAILED if failed else Exit.DONE
+    return ExitCode.FAILED if failed else ExitCode.DONE
 
 
 def add_service(app: App) -> None:

@@ -31,7 +31,7 @@ from luma_async.errors import (
 )
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """What the exit code of a command says.
 
     ====  ==========================================================================
@@ -76,7 +76,7 @@ class Problem:
         hint: What to do; None where the help of the command is all there is.
     """
 
-    code: Exit
+    code: ExitCode
     what: str
     hint: str | None = None
 
@@ -85,59 +85,59 @@ Hint = str | None | Callable[..., str]
 
 KEY_HINT = "set AIML_API_KEY to the key of your account, or give --key-file PATH"
 
-_KINDS: tuple[tuple[type[BaseException], Exit, Hint], ...] = (
+_KINDS: tuple[tuple[type[BaseException], ExitCode, Hint], ...] = (
     (
         SubmissionUnknownError,
-        Exit.UNKNOWN,
+        ExitCode.UNKNOWN,
         "look for the prompt with `luma-async list` before you pay again",
     ),
     (
         BudgetExceededError,
-        Exit.ACCOUNT,
+        ExitCode.ACCOUNT,
         "allow for more, for example --budget 10usd",
     ),
-    (NoKeyError, Exit.ACCOUNT, KEY_HINT),
-    (KeyArgumentError, Exit.USAGE, KEY_HINT),
-    (AuthenticationError, Exit.ACCOUNT, KEY_HINT),
-    (OutOfCreditsError, Exit.ACCOUNT, "top up the balance of the account; this was not paid"),
-    (PermissionDeniedError, Exit.ACCOUNT, "the account of this key may not do this"),
+    (NoKeyError, ExitCode.ACCOUNT, KEY_HINT),
+    (KeyArgumentError, ExitCode.USAGE, KEY_HINT),
+    (AuthenticationError, ExitCode.ACCOUNT, KEY_HINT),
+    (OutOfCreditsError, ExitCode.ACCOUNT, "top up the balance of the account; this was not paid"),
+    (PermissionDeniedError, ExitCode.ACCOUNT, "the account of this key may not do this"),
     (
         NotFoundError,
-        Exit.FAILED,
+        ExitCode.FAILED,
         "`luma-async list` shows what there is; a new one may take a moment to be found",
     ),
-    (RateLimitError, Exit.FAILED, "try again later; this was not paid"),
-    (BadRequestError, Exit.FAILED, "the service refused the request; this was not paid"),
-    (APIError, Exit.FAILED, "the service failed and this was not paid; try again later"),
+    (RateLimitError, ExitCode.FAILED, "try again later; this was not paid"),
+    (BadRequestError, ExitCode.FAILED, "the service refused the request; this was not paid"),
+    (APIError, ExitCode.FAILED, "the service failed and this was not paid; try again later"),
     (
         WaitTimeoutError,
-        Exit.FAILED,
+        ExitCode.FAILED,
         lambda error: f"go on with `luma-async wait {' '.join(error.pending)}`",
     ),
     (
         GenerationFailedError,
-        Exit.FAILED,
+        ExitCode.FAILED,
         lambda error: f"`luma-async get {error.generation.id}` shows it; a new order is paid anew",
     ),
     (
         DownloadError,
-        Exit.FAILED,
+        ExitCode.FAILED,
         lambda error: f"it is paid; download again: `luma-async download {error.generation_id}`",
     ),
     (
         LedgerError,
-        Exit.LEDGER,
+        ExitCode.LEDGER,
         "if another run is at work on it, wait for its end; else the message says what to do",
     ),
-    (ConnectError, Exit.FAILED, "check the network and --base-url"),
-    (RequestError, Exit.FAILED, "nothing was paid; try again"),
-    (ResponseFormatError, Exit.FAILED, "is --base-url the address of the service?"),
-    (ConfigurationError, Exit.USAGE, None),
-    (LumaError, Exit.FAILED, "`luma-async list` shows what there is at the service"),
-    (OSError, Exit.USAGE, None),
-    (InterruptedCommandError, Exit.INTERRUPTED, str),
-    (KeyboardInterrupt, Exit.INTERRUPTED, "the same command starts it again"),
-    (asyncio.CancelledError, Exit.INTERRUPTED, "the same command starts it again"),
+    (ConnectError, ExitCode.FAILED, "check the network and --base-url"),
+    (RequestError, ExitCode.FAILED, "nothing was paid; try again"),
+    (ResponseFormatError, ExitCode.FAILED, "is --base-url the address of the service?"),
+    (ConfigurationError, ExitCode.USAGE, None),
+    (LumaError, ExitCode.FAILED, "`luma-async list` shows what there is at the service"),
+    (OSError, ExitCode.USAGE, None),
+    (InterruptedCommandError, ExitCode.INTERRUPTED, str),
+    (KeyboardInterrupt, ExitCode.INTERRUPTED, "the same command starts it again"),
+    (asyncio.CancelledError, ExitCode.INTERRUPTED, "the same command starts it again"),
 )
 
 FORESEEN: tuple[type[BaseException], ...] = (CycloptsError, *(kind for kind, _, _ in _KINDS))
@@ -164,13 +164,13 @@ def one_line(text: str) -> str:
     return printable("; ".join(" ".join(line.split()) for line in text.splitlines()))
 
 
-def worst(codes: Iterable[Exit]) -> Exit:
+def highest(codes: Iterable[ExitCode]) -> ExitCode:
     """Return the exit code of a command that did several things."""
-    return max(codes, default=Exit.DONE)
+    return max(codes, default=ExitCode.DONE)
 
 
-def _what(error: BaseException, code: Exit) -> str:
-    if code is Exit.INTERRUPTED:
+def _what(error: BaseException, code: ExitCode) -> str:
+    if code is ExitCode.INTERRUPTED:
         return "interrupted"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
@@ -185,5 +185,5 @@ def _misuse(error: CycloptsError) -> Problem:
     if isinstance(error, UnusedCliTokensError):
         unused = " ".join(error.unused_tokens or ())
         hint = "put a prompt of several words in quotation marks"
-        return Problem(Exit.USAGE, one_line(f"more arguments than expected: {unused}"), hint)
-    return Problem(Exit.USAGE, one_line(str(error)))
+        return Problem(ExitCode.USAGE, one_line(f"more arguments than expected: {unused}"), hint)
+    return Problem(ExitCode.USAGE, one_line(str(error)))

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from luma_async._api.sansio.requests import check_timeout, unique_ids
 from luma_async.cli.arguments import Place, PlaceOption
-from luma_async.cli.exit_codes import Exit, InterruptedCommandError, worst
+from luma_async.cli.exit_codes import ExitCode, InterruptedCommandError, highest
 from luma_async.cli.interruption import resume_command
 from luma_async.cli.output import Output, report
 from luma_async.client import LumaClient
@@ -21,7 +21,7 @@ from luma_async.models import Generation
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class Following:
+class WaitOptions:
     """What is done about videos that are being made.
 
     Attributes:
@@ -51,8 +51,8 @@ class Following:
 
 
 async def follow(
-    luma: LumaClient, targets: Sequence[Generation | str], following: Following, output: Output
-) -> Exit:
+    luma: LumaClient, targets: Sequence[Generation | str], following: WaitOptions, output: Output
+) -> ExitCode:
     """Print generations as they end, their videos stored if that is wanted."""
     pending = unique_ids(targets)
     codes = []
@@ -70,22 +70,24 @@ async def follow(
         codes.append(report(error, hint=f"go on with {following.resume(error.pending)}"))
     except LumaError as error:
         codes.append(report(error))
-    return worst(codes)
+    return highest(codes)
 
 
-async def _finish(luma: LumaClient, one: Generation, place: Place | None, output: Output) -> Exit:
-    stored: str | Exit | None = None
+async def _finish(
+    luma: LumaClient, one: Generation, place: Place | None, output: Output
+) -> ExitCode:
+    stored: str | ExitCode | None = None
     if one.is_completed and place is not None:
         stored = await store(luma, one, place)
     output.generation(one, stored if isinstance(stored, str) else None)
     if not one.is_completed:
         return report(GenerationFailedError(one))
-    return stored if isinstance(stored, Exit) else Exit.DONE
+    return stored if isinstance(stored, ExitCode) else ExitCode.DONE
 
 
 async def store(
     luma: LumaClient, one: Generation | str, place: Place, *, overwrite: bool = False
-) -> str | Exit:
+) -> str | ExitCode:
     """Store a video, and return the file; where that fails, say so and return the exit code."""
     name = one if isinstance(one, str) else one.id
     file = anyio.Path(place.file(name))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from luma_async.cli.output import note
 
 
-class _Alarm(logging.Handler):
+class _NoteHandler(logging.Handler):
     """Prints lines as they are."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -15,7 +15,7 @@ class _Alarm(logging.Handler):
         note(f"luma-async: {record.getMessage()}")
 
 
-class _FailedPolls(logging.Handler):
+class _FailedPollHandler(logging.Handler):
     """Tells that the service gives no answer, as a wait goes on all the same.
 
     Each kind of failure is told once, as there may be one every few seconds.
@@ -39,16 +39,16 @@ class _FailedPolls(logging.Handler):
 
 
 @contextmanager
-def alarms() -> Generator[None]:
+def log_handlers() -> Generator[None]:
     """Print what may be lost otherwise, what keeps a batch from sending, and failed polls.
 
     The rest is told by the commands, with what to do about it.
     """
     client, batch = logging.getLogger("luma_async"), logging.getLogger("luma_async.batch")
     handlers = (
-        (client, _Alarm(logging.CRITICAL)),
-        (client, _FailedPolls()),
-        (batch, _Alarm(logging.WARNING)),
+        (client, _NoteHandler(logging.CRITICAL)),
+        (client, _FailedPollHandler()),
+        (batch, _NoteHandler(logging.WARNING)),
     )
     for logger, handler in handlers:
         logger.addHandler(handler)

@@ -48,7 +48,7 @@ def _read_key(_: type, tokens: Sequence[Any]) -> KeyFile:
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class Connection:
+class ConnectionOptions:
     """How the service is reached; shared by every command that talks to it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Connection:
     ] = None
     base_url: str | None = None
 
-    def words(self) -> list[str]:
+    def to_arguments(self) -> list[str]:
         """Return the options that say the same, but for the key."""
         return [] if self.base_url is None else ["--base-url", self.base_url]
 

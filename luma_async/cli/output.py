@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from luma_async._runtime.sansio.escaping import printable
-from luma_async.cli.exit_codes import Exit, explain, one_line, worst
+from luma_async.cli.exit_codes import ExitCode, explain, highest, one_line
 from luma_async.errors import LumaError
 from luma_async.models import Generation, GenerationSummary, UploadedImage
 
@@ -85,7 +85,7 @@ def note(text: str) -> None:
 
 def report(
     error: BaseException, *, hint: str | None = None, otherwise: str = "luma-async --help"
-) -> Exit:
+) -> ExitCode:
     """Print an error on stderr, as one line that says what and one that says what to do.
 
     Args:
@@ -102,7 +102,7 @@ def report(
         advice = one_line(hint or problem.hint or otherwise)
         advised = Text.assemble(("hint:", "bold"), " ", advice)
         _put(sys.stderr, _rendered(sys.stderr, complaint) + _rendered(sys.stderr, advised))
-    return worst(problem.code for problem in problems)
+    return highest(problem.code for problem in problems)
 
 
 def _text(text: str | None) -> Text:

@@ -29,7 +29,7 @@ _REFRESH_SECONDS = 0.25
 
 
 @define(eq=False)
-class Board:
+class ProgressDisplay:
     """The state of a batch, live in a terminal and in lines elsewhere."""
 
     _statistics: Callable[[], Statistics]

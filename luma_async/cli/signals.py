@@ -9,23 +9,23 @@ from contextlib import contextmanager, suppress
 from attrs import define
 from rich.console import Console
 
-from luma_async.cli.exit_codes import Exit
+from luma_async.cli.exit_codes import ExitCode
 from luma_async.cli.output import note
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @define
-class Stop:
+class Shutdown:
     """Whether the end was asked for."""
 
-    is_asked: bool = False
+    is_requested: bool = False
 
 
 @contextmanager
-def stopping(
+def graceful_shutdown(
     stop: Callable[[], None], again: str, *, leave: Callable[[int], object] = os._exit
-) -> Iterator[Stop]:
+) -> Iterator[Shutdown]:
     """Stop in an orderly way at the first signal, and leave at once at the second.
 
     Leaving at once is safe, as the ledger is: what was under way is held by the next run.
@@ -35,10 +35,10 @@ def stopping(
         again: The command that goes on.
         leave: What ends the process on the spot.
     """
-    loop, asked = asyncio.get_running_loop(), Stop()
+    loop, asked = asyncio.get_running_loop(), Shutdown()
 
     def handle() -> None:
-        again_asked, asked.is_asked = asked.is_asked, True
+        again_asked, asked.is_requested = asked.is_requested, True
         # The terminal may be gone, and the reason for the signal.
         with suppress(OSError):
             if again_asked:
@@ -47,7 +47,7 @@ def stopping(
             else:
                 note("stopping: payments under way are seen through; once more leaves at once")
         if again_asked:
-            leave(Exit.INTERRUPTED)
+            leave(ExitCode.INTERRUPTED)
         else:
             stop()
 

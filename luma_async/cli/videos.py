@@ -9,11 +9,17 @@ from cyclopts import App, Parameter
 
 from luma_async._api.sansio.requests import check_order
 from luma_async._api.sansio.responses import unknown_id
-from luma_async.cli.arguments import IdArgument, IdsArgument, Place, PlaceOption, PromptArgument
-from luma_async.cli.exit_codes import Exit, worst
-from luma_async.cli.follow import Following, follow, store
+from luma_async.cli.arguments import (
+    Place,
+    PlaceOption,
+    IdArgument,
+    IdsArgument,
+    PromptArgument,
+)
+from luma_async.cli.exit_codes import ExitCode, highest
+from luma_async.cli.follow import WaitOptions, follow, store
 from luma_async.cli.interruption import pay
-from luma_async.cli.options import Connection
+from luma_async.cli.options import ConnectionOptions
 from luma_async.cli.output import Output, note, report
 from luma_async.models import AspectRatio, Order
 
@@ -46,10 +52,10 @@ async def create(
     *,
     options: OrderOptions = OrderOptions(),
     wait: bool = False,
-    following: Following = Following(),  # noqa: B008
-    connection: Connection = Connection(),  # noqa: B008
+    following: WaitOptions = WaitOptions(),  # noqa: B008
+    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
-) -> Exit:
+) -> ExitCode:
     """Order a video. It costs 0.25 US dollars once it is accepted, and cannot be cancelled.
 
     Prints the id of the order, or with --wait the finished video.
@@ -73,10 +79,10 @@ async def extend(
     *,
     options: OrderOptions = OrderOptions(),
     wait: bool = False,
-    following: Following = Following(),  # noqa: B008
-    connection: Connection = Connection(),  # noqa: B008
+    following: WaitOptions = WaitOptions(),  # noqa: B008
+    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
-) -> Exit:
+) -> ExitCode:
     """Order the continuation of a finished video. It costs as much as a new one.
 
     For example: `luma-async extend ID "The fox looks up" --wait`
@@ -98,9 +104,9 @@ async def get(
     ids: IdsArgument,
     /,
     *,
-    connection: Connection = Connection(),  # noqa: B008
+    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
-) -> Exit:
+) -> ExitCode:
     """Print the states of generations: the id, the state, and the address of the video.
 
     For example: `luma-async get ID ID --json`
@@ -115,17 +121,17 @@ async def get(
     for name in ids:
         if name in found:
             output.generation(found[name])
-    return worst([report(unknown_id(name)) for name in ids if name not in found])
+    return highest([report(unknown_id(name)) for name in ids if name not in found])
 
 
 async def wait(
     ids: IdsArgument,
     /,
     *,
-    following: Following = Following(),  # noqa: B008
-    connection: Connection = Connection(),  # noqa: B008
+    following: WaitOptions = WaitOptions(),  # noqa: B008
+    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
-) -> Exit:
+) -> ExitCode:
     """Wait for generations, and print each as it ends. Waiting is free.
 
     For example: `luma-async create "A red fox" --json | luma-async wait - --download videos/`
@@ -144,7 +150,7 @@ async def wait(
 
 async def list_(
     *,
-    connection: Connection = Connection(),  # noqa: B008
+    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Print all generations of the account: the id and the prompt.
@@ -163,7 +169,7 @@ async def upload(
     url: str,
     /,
     *,
-    connection: Connection = Connection(),  # noqa: B008
+    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
 ) -> None:
     """Let the service copy an image, and print the address to give as --image-url. Free.
@@ -185,9 +191,9 @@ async def download(
     *,
     to: PlaceOption = Place("./"),  # noqa: B008
     overwrite: bool = False,
-    connection: Connection = Connection(),  # noqa: B008
+    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
     output: Output = Output(),  # noqa: B008
-) -> Exit:
+) -> ExitCode:
     """Store the videos of finished generations, and print the files. Free; repeat it as you like.
 
     For example: `luma-async download ID --to fox.mp4`
@@ -211,7 +217,7 @@ async def download(
                 output.stored(name, stored)
             else:
                 codes.append(stored)
-    return worst(codes)
+    return highest(codes)
 
 
 def add_videos(app: App) -> None:
@@ -222,14 +228,19 @@ def add_videos(app: App) -> None:
 
 
 async def _order(
-    order: Order, following: Following, connection: Connection, output: Output, *, wait: bool
-) -> Exit:
+    order: Order,
+    following: WaitOptions,
+    connection: ConnectionOptions,
+    output: Output,
+    *,
+    wait: bool,
+) -> ExitCode:
     check_order(order)
     await anyio.to_thread.run_sync(following.check)
     async with connection.client() as luma:
         generation = await pay(luma, order)
         if not (wait or following.is_wanted):
             output.receipt(generation)
-            return Exit.DONE
+            return ExitCode.DONE
         note(f"the order was accepted as {generation.id}; waiting for the video")
         return await follow(luma, [generation], following, output)

@@ -7,7 +7,7 @@ import pytest
 
 from luma_async import Order, Statistics
 from luma_async.batch import OrderState, Record
-from luma_async.cli.progress_display import Board
+from luma_async.cli.progress_display import ProgressDisplay
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
@@ -29,7 +29,7 @@ async def test_where_nobody_watches_a_line_is_printed_now_and_then(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A log shows that something happens, and how far it is."""
-    board = Board(learned(None), 10)
+    board = ProgressDisplay(learned(None), 10)
     board.begin(records(3, "submitted"))
     async with board.shown():
         await anyio.sleep(25.0)
@@ -39,7 +39,7 @@ async def test_where_nobody_watches_a_line_is_printed_now_and_then(
 
 async def test_the_end_is_expected_by_how_long_a_video_takes() -> None:
     """Before any pace is known, what was learned of one video tells about all."""
-    board = Board(learned(60.0), 10)
+    board = ProgressDisplay(learned(60.0), 10)
     board.begin(records(20))
     assert 150.0 == board.seconds_left()
     assert "about 2 min left" in board.line()
@@ -50,7 +50,7 @@ async def test_the_end_is_expected_by_how_long_a_video_takes() -> None:
 
 async def test_the_end_is_expected_by_the_pace_once_there_is_one() -> None:
     """Ten videos in a hundred seconds, and ten more to go."""
-    board = Board(learned(60.0), 10)
+    board = ProgressDisplay(learned(60.0), 10)
     board.begin([])
     await anyio.sleep(100.0)
     for record in [*records(20), *records(10, "done")]:
@@ -60,11 +60,11 @@ async def test_the_end_is_expected_by_the_pace_once_there_is_one() -> None:
 
 async def test_a_long_wait_is_told_in_hours() -> None:
     """Nobody counts in thousands of seconds."""
-    board = Board(learned(600.0), 1)
+    board = ProgressDisplay(learned(600.0), 1)
     board.begin(records(12))
     assert "about 2.1 h left" in board.line()
     board.begin(records(1))
-    board = Board(learned(20.0), 1)
+    board = ProgressDisplay(learned(20.0), 1)
     board.begin(records(1))
     assert "about 30 s left" in board.line()
 
@@ -74,7 +74,7 @@ async def test_a_person_sees_counts_money_and_time(
 ) -> None:
     """In a terminal everything is in one place, and is up to date."""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    board = Board(learned(60.0, 90.0), 10)
+    board = ProgressDisplay(learned(60.0, 90.0), 10)
     board.begin(records(4))
     async with board.shown():
         board.note(records(1, "unknown")[0])
@@ -90,7 +90,7 @@ async def test_before_anything_is_learned_no_end_is_expected(
 ) -> None:
     """A guess would be worth nothing."""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    board = Board(learned(None), 10)
+    board = ProgressDisplay(learned(None), 10)
     board.begin(records(4))
     async with board.shown():
         await anyio.sleep(1.0)
