@@ -14,8 +14,6 @@ from luma_async.batch.batch import LEDGER_NAME
 from luma_async.batch.sansio.order_files import read_orders
 from luma_async.cli.batch_options import (
     DEFAULT_BATCH_OPTIONS,
-    DEFAULT_CONNECTION,
-    DEFAULT_OUTPUT,
     BatchOptions,
     FolderArgument,
     count,
@@ -24,8 +22,8 @@ from luma_async.cli.batch_options import (
 from luma_async.cli.batch_review import retry, review, status
 from luma_async.cli.exit_codes import ExitCode, highest
 from luma_async.cli.money import format_tokens
-from luma_async.cli.options import ConnectionOptions
-from luma_async.cli.output import Output, note, report
+from luma_async.cli.options import DEFAULT_CONNECTION, ConnectionOptions
+from luma_async.cli.output import DEFAULT_OUTPUT, Output, note, report
 from luma_async.cli.progress_display import ProgressDisplay
 from luma_async.cli.signals import graceful_shutdown
 from luma_async.errors import ConfigurationError, LedgerError, LumaError

@@ -9,7 +9,6 @@ from cyclopts import Parameter
 from luma_async.batch import Batch, OnUnknown, Record
 from luma_async.batch.report import result
 from luma_async.cli.money import TokenAmount
-from luma_async.cli.options import ConnectionOptions
 from luma_async.cli.output import Output
 from luma_async.cli.progress_display import ProgressDisplay
 from luma_async.client import LumaClient
@@ -72,8 +71,6 @@ class BatchOptions:
 
 FolderArgument = Annotated[Path, Parameter(allow_leading_hyphen=False)]
 DEFAULT_BATCH_OPTIONS = BatchOptions()
-DEFAULT_CONNECTION = ConnectionOptions()
-DEFAULT_OUTPUT = Output()
 
 
 def print_record(output: Output, record: Record) -> None:

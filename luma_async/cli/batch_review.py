@@ -12,16 +12,14 @@ from luma_async.batch.report import result
 from luma_async.batch.status import status_of
 from luma_async.cli.batch_options import (
     DEFAULT_BATCH_OPTIONS,
-    DEFAULT_CONNECTION,
-    DEFAULT_OUTPUT,
     FolderArgument,
     count,
     print_record,
 )
 from luma_async.cli.exit_codes import ExitCode
 from luma_async.cli.money import format_tokens
-from luma_async.cli.options import ConnectionOptions
-from luma_async.cli.output import Output, note
+from luma_async.cli.options import DEFAULT_CONNECTION, ConnectionOptions
+from luma_async.cli.output import DEFAULT_OUTPUT, Output, note
 from luma_async.errors import ConfigurationError, LedgerError
 from luma_async.settings import TOKENS_PER_USD, Budget
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from luma_async.cli.demo import Demo
 from luma_async.cli.exit_codes import ExitCode
-from luma_async.cli.output import Output
+from luma_async.cli.output import DEFAULT_OUTPUT, Output
 from luma_async.cli.sample_orders import read_orders, sample_orders
 from luma_async.emulator import Emulator
 from luma_async.errors import ConfigurationError
@@ -28,7 +28,7 @@ async def emulator(
     time_scale: float = 1.0,
     failure_rate: float = 0.0,
     estimates: bool = False,
-    output: Output = Output(),  # noqa: B008 - frozen
+    output: Output = DEFAULT_OUTPUT,
 ) -> None:
     """Serve an emulator of the service until interrupted. It takes any key and costs nothing.
 
@@ -88,7 +88,7 @@ async def demo(
     speed: float = 20.0,
     seed: int = 0,
     failure_rate: float = 0.0,
-    output: Output = Output(),  # noqa: B008
+    output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
     """Create, follow and download videos on an emulator of the service. No key, no cost.
 

@@ -1,73 +1,71 @@
-"""Following videos to their end, and storing them."""
+"""Submit an order, wait for videos, print them and store them."""
 
 import asyncio
-import shlex
 from collections.abc import Sequence
 from contextlib import aclosing
 
 import anyio
-from attrs import frozen
-from cyclopts import Parameter
+from attrs import asdict
+from rich.text import Text
 
-from luma_async._api.sansio.requests import check_timeout, unique_ids
-from luma_async.cli.arguments import Place, PlaceOption
+from luma_async._api.sansio.requests import id_of, unique_ids
+from luma_async._runtime.sansio.escaping import printable
 from luma_async.cli.exit_codes import ExitCode, InterruptedCommandError, highest
-from luma_async.cli.interruption import resume_command
+from luma_async.cli.options import DEFAULT_WAIT_OPTIONS, Place, WaitOptions
 from luma_async.cli.output import Output, report
+from luma_async.cli.signals import cancel_on_signals
 from luma_async.client import LumaClient
 from luma_async.errors import DownloadError, GenerationFailedError, LumaError, WaitTimeoutError
-from luma_async.models import Generation
+from luma_async.models import Generation, Order
+from luma_async.outcome import Outcome
+
+_COLOURS = {"completed": "green", "failed": "red", "error": "red"}
 
 
-@Parameter(name="*")
-@frozen(kw_only=True)
-class WaitOptions:
-    """What is done about videos that are being made.
+async def submit(luma: LumaClient, order: Order) -> Generation:
+    """Submit an order; interrupted, even repeatedly, wait for the response first.
 
-    Attributes:
-        timeout: The seconds to wait; by default as long as it takes.
-        download: The file to store the video in, or a folder, where its name is the id. A folder
-            exists already, or is written with a slash at its end.
+    Raises:
+        InterruptedCommandError: It was interrupted; the text says what was paid.
+        LumaError: The order failed, or an interrupted one may have been paid.
     """
+    with cancel_on_signals():
+        try:
+            return await luma.submit(order)
+        except asyncio.CancelledError:
+            raise _what_was_paid(luma) from None
 
-    timeout: float | None = None
-    download: PlaceOption | None = None
 
-    @property
-    def is_wanted(self) -> bool:
-        """Whether any of it was asked for."""
-        return self.timeout is not None or self.download is not None
-
-    def check(self) -> None:
-        """Refuse what could not work, before anything is paid."""
-        check_timeout(self.timeout)
-        if self.download is not None:
-            self.download.check()
-
-    def resume(self, ids: Sequence[str]) -> str:
-        """Write the command that goes on."""
-        place = self.download
-        return resume_command(list(ids), "" if place is None else f" --download {_written(place)}")
+def _what_was_paid(luma: LumaClient) -> Exception:
+    match luma.unclaimed():
+        case (Outcome(generation=Generation(id=generation_id)), *_):
+            resume = DEFAULT_WAIT_OPTIONS.resume_command([generation_id])
+            return InterruptedCommandError(
+                f"{generation_id} was accepted and is paid; go on with {resume}"
+            )
+        case (Outcome(error=LumaError() as error), *_):
+            return error
+    return InterruptedCommandError("nothing was ordered, and nothing is paid")
 
 
 async def follow(
-    luma: LumaClient, targets: Sequence[Generation | str], following: WaitOptions, output: Output
+    luma: LumaClient, targets: Sequence[Generation | str], options: WaitOptions, output: Output
 ) -> ExitCode:
-    """Print generations as they end, their videos stored if that is wanted."""
+    """Print generations as they end, and store their videos where that is asked for."""
     pending = unique_ids(targets)
     codes = []
     try:
-        async with aclosing(luma.as_completed(targets, timeout=following.timeout)) as ended:
+        async with aclosing(luma.as_completed(targets, timeout=options.timeout)) as ended:
             async for one in ended:
-                codes.append(await _finish(luma, one, following.download, output))
+                codes.append(await _finish(luma, one, options.download, output))
                 pending.remove(one.id)
     except asyncio.CancelledError:
         raise InterruptedCommandError(
             f"nothing is lost, what was ordered is being made; go on with "
-            f"{following.resume(pending)}"
+            f"{options.resume_command(pending)}"
         ) from None
     except WaitTimeoutError as error:
-        codes.append(report(error, hint=f"go on with {following.resume(error.pending)}"))
+        codes.append(report(error, hint=f"go on with {options.resume_command(error.pending)}"))
     except LumaError as error:
         codes.append(report(error))
     return highest(codes)
@@ -79,7 +77,7 @@ async def _finish(
     stored: str | ExitCode | None = None
     if one.is_completed and place is not None:
         stored = await store(luma, one, place)
-    output.generation(one, stored if isinstance(stored, str) else None)
+    print_generation(output, one, stored if isinstance(stored, str) else None)
     if not one.is_completed:
         return report(GenerationFailedError(one))
     return stored if isinstance(stored, ExitCode) else ExitCode.DONE
@@ -89,19 +87,26 @@ async def store(
     luma: LumaClient, one: Generation | str, place: Place, *, overwrite: bool = False
 ) -> str | ExitCode:
     """Store a video, and return the file; where that fails, say so and return the exit code."""
-    name = one if isinstance(one, str) else one.id
-    file = anyio.Path(place.file(name))
+    generation_id = id_of(one)
+    file = anyio.Path(place.file(generation_id))
     try:
         # In a folder it is that very video, and whole: so a command can be given again.
         if overwrite or not place.is_folder or not await file.exists():
             await luma.download(one, file, overwrite=overwrite)
     except DownloadError as error:
-        again = f"luma-async download {name} --to {_written(place)}"
+        again = f"luma-async download {generation_id} --to {place.quoted}"
         return report(error, hint=f"the video is paid; download it again: `{again}`")
     except LumaError as error:
         return report(error)
     return str(file)
 
 
-def _written(place: Place) -> str:
-    return shlex.quote(place.text)
+def print_generation(output: Output, one: Generation, file: str | None = None) -> None:
+    """Print the id, the state, and where the video is or why there is none."""
+    value = asdict(one, filter=lambda field, _: field.name not in ("raw", "seconds_left"))
+    if file is not None:
+        value["file"] = file
+    url = one.video.url if one.video is not None else None
+    detail = file or url or one.failure_reason or one.prompt or ""
+    state = Text(printable(one.state), _COLOURS.get(one.state, "yellow"))
+    output.result(value, Text("  ").join([Text(one.id, "bold"), state, Text(printable(detail))]))

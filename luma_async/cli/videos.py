@@ -1,60 +1,44 @@
 """The commands for single videos."""
 
 from functools import partial
-from typing import Annotated
 
 import anyio.to_thread
-from attrs import asdict, evolve, frozen
-from cyclopts import App, Parameter
+from attrs import asdict, evolve
+from cyclopts import App
+from rich.text import Text
 
 from luma_async._api.sansio.requests import check_order
 from luma_async._api.sansio.responses import unknown_id
-from luma_async.cli.arguments import (
+from luma_async._runtime.sansio.escaping import printable
+from luma_async.cli.arguments import IdArgument, IdsArgument, PromptArgument
+from luma_async.cli.exit_codes import ExitCode, highest
+from luma_async.cli.follow import follow, print_generation, store, submit
+from luma_async.cli.options import (
+    DEFAULT_CONNECTION,
+    DEFAULT_ORDER_OPTIONS,
+    DEFAULT_WAIT_OPTIONS,
+    ConnectionOptions,
+    OrderOptions,
     Place,
     PlaceOption,
-    IdArgument,
-    IdsArgument,
-    PromptArgument,
+    WaitOptions,
 )
-from luma_async.cli.exit_codes import ExitCode, highest
-from luma_async.cli.follow import WaitOptions, follow, store
-from luma_async.cli.interruption import pay
-from luma_async.cli.options import ConnectionOptions
-from luma_async.cli.output import Output, note, report
-from luma_async.models import AspectRatio, Order
+from luma_async.cli.output import DEFAULT_OUTPUT, Output, note, report
+from luma_async.errors import LumaError
+from luma_async.models import Generation, Order
 
-
-@Parameter(name="*")
-@frozen(kw_only=True)
-class OrderOptions:
-    """What an order has besides its prompt.
-
-    Attributes:
-        aspect_ratio: The shape of the picture.
-        expand_prompt: Whether the service may elaborate the prompt.
-        image_url: The address of the picture that the video begins with.
-        image_end_url: The address of the picture that it ends with.
-    """
-
-    aspect_ratio: AspectRatio = "16:9"
-    expand_prompt: Annotated[bool, Parameter(negative="--no-expand-prompt")] = True
-    image_url: str | None = None
-    image_end_url: str | None = None
-
-    def order(self, prompt: str, extends: str | None = None) -> Order:
-        """Make an order of a prompt."""
-        return Order(prompt, **asdict(self), extends=extends)
+_CURRENT_FOLDER = Place("./")
 
 
 async def create(
     prompt: PromptArgument,
     /,
     *,
-    options: OrderOptions = OrderOptions(),
+    options: OrderOptions = DEFAULT_ORDER_OPTIONS,
     wait: bool = False,
-    following: WaitOptions = WaitOptions(),  # noqa: B008
-    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
+    wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
     """Order a video. It costs 0.25 US dollars once it is accepted, and cannot be cancelled.
 
@@ -69,7 +53,7 @@ async def create(
     wait
         Wait for the video; so do --timeout and --download.
     """
-    return await _order(options.order(prompt), following, connection, output, wait=wait)
+    return await _order(options.order(prompt), wait_options, connection, output, wait=wait)
 
 
 async def extend(
@@ -77,11 +61,11 @@ async def extend(
     prompt: PromptArgument,
     /,
     *,
-    options: OrderOptions = OrderOptions(),
+    options: OrderOptions = DEFAULT_ORDER_OPTIONS,
     wait: bool = False,
-    following: WaitOptions = WaitOptions(),  # noqa: B008
-    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
+    wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
     """Order the continuation of a finished video. It costs as much as a new one.
 
@@ -97,15 +81,15 @@ async def extend(
         Wait for the video; so do --timeout and --download.
     """
     order = options.order(prompt, extends=id)
-    return await _order(order, following, connection, output, wait=wait)
+    return await _order(order, wait_options, connection, output, wait=wait)
 
 
 async def get(
     ids: IdsArgument,
     /,
     *,
-    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
     """Print the states of generations: the id, the state, and the address of the video.
 
@@ -118,19 +102,19 @@ async def get(
     """
     async with connection.client() as luma:
         found = await luma.get_many(ids)
-    for name in ids:
-        if name in found:
-            output.generation(found[name])
-    return highest([report(unknown_id(name)) for name in ids if name not in found])
+    for generation_id in ids:
+        if generation_id in found:
+            print_generation(output, found[generation_id])
+    return highest(report(unknown_id(one)) for one in ids if one not in found)
 
 
 async def wait(
     ids: IdsArgument,
     /,
     *,
-    following: WaitOptions = WaitOptions(),  # noqa: B008
-    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
+    wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
     """Wait for generations, and print each as it ends. Waiting is free.
 
@@ -141,17 +125,17 @@ async def wait(
     ids
         The generations; - reads them from stdin, one a line or as another command's JSON.
     """
-    if following.download is not None and len(ids) > 1:
-        following = evolve(following, download=following.download.for_many())
-    await anyio.to_thread.run_sync(following.check)
+    if wait_options.download is not None and len(ids) > 1:
+        wait_options = evolve(wait_options, download=wait_options.download.for_many())
+    await anyio.to_thread.run_sync(wait_options.check)
     async with connection.client() as luma:
-        return await follow(luma, ids, following, output)
+        return await follow(luma, ids, wait_options, output)
 
 
 async def list_(
     *,
-    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> None:
     """Print all generations of the account: the id and the prompt.
 
@@ -160,7 +144,8 @@ async def list_(
     async with connection.client() as luma:
         listed = await luma.list()
     for one in listed:
-        output.summary(one)
+        line = Text("  ").join([Text(one.id, "bold"), Text(printable(one.prompt or ""))])
+        output.result(asdict(one), line)
     if not listed:
         note("the account has no generations")
 
@@ -169,8 +154,8 @@ async def upload(
     url: str,
     /,
     *,
-    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> None:
     """Let the service copy an image, and print the address to give as --image-url. Free.
 
@@ -182,17 +167,18 @@ async def upload(
         The http(s) address of the image.
     """
     async with connection.client() as luma:
-        output.image(await luma.upload_image(url))
+        image = await luma.upload_image(url)
+    output.result(asdict(image), printable(image.public_url or ""))
 
 
 async def download(
     ids: IdsArgument,
     /,
     *,
-    to: PlaceOption = Place("./"),  # noqa: B008
+    to: PlaceOption = _CURRENT_FOLDER,
     overwrite: bool = False,
-    connection: ConnectionOptions = ConnectionOptions(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
     """Store the videos of finished generations, and print the files. Free; repeat it as you like.
 
@@ -211,13 +197,45 @@ async def download(
     await anyio.to_thread.run_sync(partial(place.check, replace=overwrite))
     codes = []
     async with connection.client() as luma:
-        for name in ids:
-            stored = await store(luma, name, place, overwrite=overwrite)
+        for generation_id in ids:
+            stored = await store(luma, generation_id, place, overwrite=overwrite)
             if isinstance(stored, str):
-                output.stored(name, stored)
+                output.result({"id": generation_id, "file": stored}, printable(stored))
             else:
                 codes.append(stored)
     return highest(codes)
+
+
+async def _order(
+    order: Order,
+    wait_options: WaitOptions,
+    connection: ConnectionOptions,
+    output: Output,
+    *,
+    wait: bool,
+) -> ExitCode:
+    check_order(order)
+    await anyio.to_thread.run_sync(wait_options.check)
+    async with connection.client() as luma:
+        generation = await submit(luma, order)
+        if not (wait or wait_options.is_wanted):
+            _print_receipt(output, generation)
+            return ExitCode.DONE
+        note(f"the order was accepted as {generation.id}; waiting for the video")
+        return await follow(luma, [generation], wait_options, output)
+
+
+def _print_receipt(output: Output, generation: Generation) -> None:
+    """Print the id of an order that is paid; if stdout is closed, the error contains it."""
+    try:
+        if output.json:
+            print_generation(output, generation)
+        else:
+            output.result({}, generation.id)
+    except OSError as error:
+        raise LumaError(
+            f"the order was accepted as {generation.id} and is paid, but stdout is closed: {error}"
+        ) from None
 
 
 def add_videos(app: App) -> None:
@@ -225,22 +243,3 @@ def add_videos(app: App) -> None:
     for command in (create, extend, get, wait, upload, download):
         app.command(command)
     app.command(list_, name="list")
-
-
-async def _order(
-    order: Order,
-    following: WaitOptions,
-    connection: ConnectionOptions,
-    output: Output,
-    *,
-    wait: bool,
-) -> ExitCode:
-    check_order(order)
-    await anyio.to_thread.run_sync(following.check)
-    async with connection.client() as luma:
-        generation = await pay(luma, order)
-        if not (wait or following.is_wanted):
-            output.receipt(generation)
-            return ExitCode.DONE
-        note(f"the order was accepted as {generation.id}; waiting for the video")
-        return await follow(luma, [generation], following, output)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from luma_async import ConfigurationError
-from luma_async.cli.arguments import Place, parse_ids
+from luma_async.cli.arguments import parse_ids
+from luma_async.cli.options import Place
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from luma_async import LumaClient, Order, Outcome, SubmissionUnknownError
-from luma_async.cli.interruption import pay
+from luma_async.cli.follow import submit
 from luma_async.emulator import Emulator, Fault
 from tests.cli.running import complaint, run
 from tests.support.clients import KEY
@@ -115,7 +115,7 @@ async def test_an_interrupted_order_that_may_be_paid_is_told_as_such() -> None:
             return (Outcome(order=order, error=unknown),)
 
     with pytest.raises(SubmissionUnknownError):
-        await pay(Interrupted(), order)  # type: ignore[arg-type]
+        await submit(Interrupted(), order)  # type: ignore[arg-type]
 
 
 class Closed:

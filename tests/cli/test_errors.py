@@ -232,11 +232,11 @@ def test_what_was_foreseen_by_nobody_is_shown_as_it_is(
 ) -> None:
     """A mistake of this package is reported with its traceback, as it can be mended then."""
 
-    def summary(*_: object) -> None:
+    def result(*_: object) -> None:
         raise ZeroDivisionError
 
     service.place("a", "A fox")
-    monkeypatch.setattr(Output, "summary", summary)
+    monkeypatch.setattr(Output, "result", result)
     with pytest.raises(ZeroDivisionError):
         run_command(["list"])
 
