@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
 from cyclopts import App
 
 from luma_async.batch import Batch, BatchStatus, NewOrder
@@ -40,7 +39,7 @@ def run(
     /,
     *,
     yes: bool = False,
-    choices: BatchOptions = DEFAULT_BATCH_OPTIONS,
+    options: BatchOptions = DEFAULT_BATCH_OPTIONS,
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> int:
@@ -63,38 +62,46 @@ def run(
     """
     if not orders and not (folder / LEDGER_NAME).exists():
         raise ConfigurationError(f"{folder} holds no batch yet: name a file of orders")
-    options = [*choices.to_arguments(), *connection.to_arguments()]
-    again = shlex.join(["luma-async", "batch", "run", str(folder), *options])
+    arguments = [str(folder), *options.to_arguments(), *connection.to_arguments()]
+    resume_command = shlex.join(["luma-async", "batch", "run", *arguments])
     found = [read_orders(str(path), path.read_bytes()) for path in orders]
     new = [NewOrder(one.order, one.source, key=one.key) for file in found for one in file]
-    status = asyncio.run(_add(folder, new, choices, connection))
-    most = _payments(status, choices)
-    if most and not yes:
-        _ask(folder)
-    show = _Show(folder, choices, connection, output, again, sys.maxsize if yes else most)
-    return asyncio.run(show.run())
+    status = asyncio.run(_add(folder, new, options, connection))
+    payments = _payments(status, options)
+    if payments and not yes:
+        _confirm(folder)
+    return asyncio.run(
+        _run(
+            folder,
+            options,
+            connection,
+            output,
+            resume_command=resume_command,
+            max_payments=sys.maxsize if yes else payments,
+        )
+    )
 
 
 async def _add(
-    folder: Path, orders: Sequence[NewOrder], choices: BatchOptions, connection: ConnectionOptions
+    folder: Path, orders: Sequence[NewOrder], options: BatchOptions, connection: ConnectionOptions
 ) -> BatchStatus:
     """Add the orders, and say what that will cost."""
-    async with connection.client() as luma, choices.open(folder, luma) as batch:
+    async with connection.client() as luma, options.open(folder, luma) as batch:
         if orders:
             note(f"{count(await batch.add(orders), 'new order')} of {len(orders):,}")
         status = await batch.status()
-    note(_plan(folder, status, choices))
+    note(_plan(folder, status, options))
     return status
 
 
-def _plan(folder: Path, status: BatchStatus, choices: BatchOptions) -> str:
+def _plan(folder: Path, status: BatchStatus, options: BatchOptions) -> str:
     planned, held = status.counts.get("planned", 0), _held(status)
     text = f"{folder}: {count(status.orders, 'order')}, {status.counts.get('done', 0)} done"
     if held:
         text += f", {held} held"
     if planned:
         text += f"; {count(planned, 'order')} to pay: {format_tokens(status.to_pay)}"
-    if _payments(status, choices) > planned:
+    if _payments(status, options) > planned:
         text += f"; {count(held, 'held order')} may be paid again"
     elif not planned:
         text += "; nothing is to be paid"
@@ -108,13 +115,13 @@ def _held(status: BatchStatus) -> int:
     return status.counts.get("unknown", 0) + status.counts.get("submitting", 0)
 
 
-def _payments(status: BatchStatus, choices: BatchOptions) -> int:
+def _payments(status: BatchStatus, options: BatchOptions) -> int:
     """Count the orders that a run may pay for."""
-    again = _held(status) if choices.on_unknown == "resubmit" else 0
+    again = _held(status) if options.on_unknown == "resubmit" else 0
     return status.counts.get("planned", 0) + again
 
 
-def _ask(folder: Path) -> None:
+def _confirm(folder: Path) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigurationError("nobody is there to be asked whether to pay: give --yes")
     print("Pay for them? [y/N] ", end="", file=sys.stderr, flush=True)
@@ -122,66 +129,63 @@ def _ask(folder: Path) -> None:
         raise ConfigurationError(f"nothing is paid; the orders stay planned in {folder}")
 
 
-@frozen
-class _Show:
-    """Runs a batch before a person's eyes."""
+async def _run(
+    folder: Path,
+    options: BatchOptions,
+    connection: ConnectionOptions,
+    output: Output,
+    *,
+    resume_command: str,
+    max_payments: int,
+) -> ExitCode:
+    async with connection.client() as luma:
+        display = ProgressDisplay(luma.statistics, options.max_in_flight)
+        async with options.open(folder, luma, display) as batch:
+            if _payments(await batch.status(), options) > max_payments:
+                raise ConfigurationError("orders were added meanwhile; run it again")
+            display.begin(await batch.records())
+            with graceful_shutdown(batch.stop, resume_command) as shutdown:
+                async with display.shown():
+                    codes = [await _print_outcomes(batch, output, folder, resume_command)]
+            status = await batch.status()
+    note(display.line())
+    if shutdown.is_requested:
+        note(f"interrupted; what is paid is recorded. Go on with: {resume_command}")
+        return ExitCode.INTERRUPTED
+    note(f"look at {folder / 'index.html'}")
+    if status.counts.get("failed", 0) or status.counts.get("rejected", 0):
+        codes.append(ExitCode.FAILED)
+    if held := _held(status):
+        codes.append(ExitCode.UNKNOWN)
+        note(
+            f"{count(held, 'order')} may have been paid: look with "
+            f"`luma-async batch review {shlex.quote(str(folder))}`"
+        )
+    return highest(codes)
 
-    _folder: Path
-    _choices: BatchOptions
-    _connection: ConnectionOptions
-    _output: Output
-    _again: str
-    _most_payments: int
 
-    async def run(self) -> int:
-        """Run the batch and return the exit code."""
-        codes = [ExitCode.DONE]
-        async with self._connection.client() as luma:
-            board = ProgressDisplay(luma.statistics, self._choices.max_in_flight)
-            async with self._choices.open(self._folder, luma, board) as batch:
-                if _payments(await batch.status(), self._choices) > self._most_payments:
-                    raise ConfigurationError("orders were added meanwhile; run it again")
-                board.begin(await batch.records())
-                with graceful_shutdown(batch.stop, self._again) as shutdown:
-                    async with board.shown():
-                        codes += [await self._outcomes(batch)]
-                status = await batch.status()
-        note(board.line())
-        if shutdown.is_requested:
-            note(f"interrupted; what is paid is recorded. Go on with: {self._again}")
-            return ExitCode.INTERRUPTED
-        note(f"look at {self._folder / 'index.html'}")
-        if status.counts.get("failed", 0) or status.counts.get("rejected", 0):
-            codes.append(ExitCode.FAILED)
-        if held := _held(status):
-            codes.append(ExitCode.UNKNOWN)
-            note(
-                f"{count(held, 'order')} may have been paid: look with "
-                f"`luma-async batch review {shlex.quote(str(self._folder))}`"
-            )
-        return highest(codes)
-
-    async def _outcomes(self, batch: Batch) -> ExitCode:
-        codes = [ExitCode.DONE]
-        try:
-            async for outcome in batch.run():
-                if outcome.error is not None and outcome.record.state != "unknown":
-                    codes.append(ExitCode.FAILED)
-                print_record(self._output, outcome.record)
-        except LedgerError as error:
-            folder = shlex.quote(str(self._folder))
-            hint = f"`luma-async batch review {folder}` shows what may have been paid"
-            codes.append(report(error, hint=hint))
-        except LumaError as error:
-            codes.append(report(error))
-            note(f"what is paid is recorded; go on with `{self._again}`")
-        except BrokenPipeError:
-            note(f"nobody reads the results any more; go on with `{self._again}`")
-            raise
-        except OSError as error:
-            note(f"luma-async: results cannot be printed: {error}; go on with `{self._again}`")
-            codes.append(ExitCode.FAILED)
-        return highest(codes)
+async def _print_outcomes(
+    batch: Batch, output: Output, folder: Path, resume_command: str
+) -> ExitCode:
+    code = ExitCode.DONE
+    try:
+        async for outcome in batch.run():
+            if outcome.error is not None and outcome.record.state != "unknown":
+                code = ExitCode.FAILED
+            print_record(output, outcome.record)
+    except LedgerError as error:
+        review = f"`luma-async batch review {shlex.quote(str(folder))}`"
+        return report(error, hint=f"{review} shows what may have been paid")
+    except LumaError as error:
+        code = highest([code, report(error)])
+        note(f"what is paid is recorded; go on with `{resume_command}`")
+    except BrokenPipeError:
+        note(f"nobody reads the results any more; go on with `{resume_command}`")
+        raise
+    except OSError as error:
+        note(f"luma-async: results cannot be printed: {error}; go on with `{resume_command}`")
+        return ExitCode.FAILED
+    return code
 
 
 def add_batch(app: App) -> None:

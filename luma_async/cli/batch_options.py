@@ -37,8 +37,8 @@ class BatchOptions:
     list_delay: float = 60.0
     accept_new_key: bool = False
 
-    def open(self, folder: Path, luma: LumaClient, board: ProgressDisplay | None = None) -> Batch:
-        """Name the batch."""
+    def open(self, folder: Path, luma: LumaClient, display: ProgressDisplay | None = None) -> Batch:
+        """Open the batch."""
         return Batch.open(
             folder,
             luma,
@@ -48,24 +48,23 @@ class BatchOptions:
             timeout=self.timeout,
             list_delay=self.list_delay,
             accept_new_key=self.accept_new_key,
-            on_change=None if board is None else board.note,
+            on_change=None if display is None else display.update,
         )
 
     def to_arguments(self) -> list[str]:
-        """Return the options that say the same, without what is so by default."""
-        given = {
+        """Return the options for a command line, without those that are at their defaults."""
+        values = {
             "--budget": self.budget,
             "--on-unknown": self.on_unknown,
             "--max-in-flight": self.max_in_flight,
             "--timeout": self.timeout,
             "--list-delay": self.list_delay,
         }
-        usual = BatchOptions()
         return [
-            word
-            for name, value in given.items()
-            if value != getattr(usual, name[2:].replace("-", "_"))
-            for word in (name, f"{value:g}" if isinstance(value, float) else str(value))
+            argument
+            for name, value in values.items()
+            if value != getattr(DEFAULT_BATCH_OPTIONS, name[2:].replace("-", "_"))
+            for argument in (name, f"{value:g}" if isinstance(value, float) else str(value))
         ]
 
 

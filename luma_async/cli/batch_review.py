@@ -72,12 +72,12 @@ async def review(
     """
     await _require_batch(folder)
     async with connection.client() as luma, DEFAULT_BATCH_OPTIONS.open(folder, luma) as batch:
-        names = {record.number: record.order_id for record in await batch.records()}
+        order_ids = {record.number: record.order_id for record in await batch.records()}
         for pair in adopt:
             number, _, generation_id = pair.partition("=")
-            await batch.adopt(_name(names, number), generation_id)
+            await batch.adopt(_order_id(order_ids, number), generation_id)
         for dismissed in dismiss:
-            await batch.dismiss(_name(names, str(dismissed)))
+            await batch.dismiss(_order_id(order_ids, str(dismissed)))
         held = await batch.review()
     for one in held:
         record = one.record
@@ -121,8 +121,8 @@ async def retry(
     await _require_batch(folder)
     async with connection.client() as luma, DEFAULT_BATCH_OPTIONS.open(folder, luma) as batch:
         records = await batch.records()
-        names = {one.number: one.order_id for one in records}
-        chosen = [_name(names, str(number)) for number in numbers]
+        order_ids = {one.number: one.order_id for one in records}
+        chosen = [_order_id(order_ids, str(number)) for number in numbers]
         held = [one.number for one in records if one.may_be_paid and one.order_id in chosen]
         if held and not may_pay_twice:
             raise ConfigurationError(
@@ -144,7 +144,7 @@ async def _require_batch(folder: Path) -> None:
         raise LedgerError(f"{folder / LEDGER_NAME}: there is no batch")
 
 
-def _name(names: dict[int, str], number: str) -> str:
-    if not number.isdecimal() or int(number) not in names:
+def _order_id(order_ids: dict[int, str], number: str) -> str:
+    if not number.isdecimal() or int(number) not in order_ids:
         raise ConfigurationError(f"there is no order {number!r} in this batch")
-    return names[int(number)]
+    return order_ids[int(number)]

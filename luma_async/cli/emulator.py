@@ -1,7 +1,6 @@
 """The commands that need no account: the emulator of the service, and the demonstration."""
 
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +9,14 @@ import anyio.to_thread
 from cyclopts import App, Parameter, validators
 from rich.console import Console
 
+from luma_async.batch.sansio.order_files import read_orders
 from luma_async.cli.demo import Demo
 from luma_async.cli.exit_codes import ExitCode
 from luma_async.cli.output import DEFAULT_OUTPUT, Output
-from luma_async.cli.sample_orders import read_orders, sample_orders
+from luma_async.cli.sample_orders import sample_orders
 from luma_async.emulator import Emulator
 from luma_async.errors import ConfigurationError
+from luma_async.models import Order
 
 
 async def emulator(
@@ -111,8 +112,7 @@ async def demo(
     failure_rate
         The share of generations that fail, from 0 to 1.
     """
-    read = sample_orders if prompts is None else partial(read_orders, prompts)
-    orders = await anyio.to_thread.run_sync(read)
+    orders = await anyio.to_thread.run_sync(_read_orders, prompts)
     try:
         show = Demo(
             orders[:count],
@@ -128,6 +128,12 @@ async def demo(
     if output.json:
         output.result(show.facts, "")
     return ExitCode.FAILED if failed else ExitCode.DONE
+
+
+def _read_orders(path: Path | None) -> list[Order]:
+    if path is None:
+        return sample_orders()
+    return [one.order for one in read_orders(str(path), path.read_bytes())]
 
 
 def add_service(app: App) -> None:

@@ -41,18 +41,18 @@ class ProgressDisplay:
     def begin(self, records: Iterable[Record]) -> None:
         """Take the state in which a run begins."""
         for record in records:
-            self.note(record)
+            self.update(record)
         self._done_before = self._count("done")
 
-    def note(self, record: Record) -> None:
-        """Take in how far an order is."""
+    def update(self, record: Record) -> None:
+        """Take the new state of an order."""
         self._records[record.order_id] = record
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
-        """Show the board on stderr while the context lasts: live to a person, else in lines."""
+        """Show it on stderr while the context lasts: live in a terminal, else in lines."""
         console = Console(stderr=True)
-        # Results that go to the same terminal appear above the board, others are left alone.
+        # Results that go to the same terminal appear above the display, others are left alone.
         live = Live(
             get_renderable=self._table,
             console=console,
