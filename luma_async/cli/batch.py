@@ -6,8 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cyclopts import App
-
 from luma_async.batch import Batch, BatchStatus, NewOrder
 from luma_async.batch.batch import LEDGER_NAME
 from luma_async.batch.sansio.order_files import read_orders
@@ -18,7 +16,6 @@ from luma_async.cli.batch_options import (
     count,
     print_record,
 )
-from luma_async.cli.batch_review import retry, review, status
 from luma_async.cli.exit_codes import ExitCode, highest
 from luma_async.cli.money import format_tokens
 from luma_async.cli.options import DEFAULT_CONNECTION, ConnectionOptions
@@ -26,11 +23,6 @@ from luma_async.cli.output import DEFAULT_OUTPUT, Output, note, report
 from luma_async.cli.progress_display import ProgressDisplay
 from luma_async.cli.signals import graceful_shutdown
 from luma_async.errors import ConfigurationError, LedgerError, LumaError
-
-HELP = """Many videos, paid once, whatever happens to the program.
-
-For example: `luma-async batch run foxes prompts.txt --budget 5usd`
-"""
 
 
 def run(
@@ -43,12 +35,7 @@ def run(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> int:
-    """Order, follow and download many videos, or go on where the last run ended.
-
-    For example: `luma-async batch run foxes prompts.txt --budget 5usd`
-
-    The folder is the result: videos/, index.html to look at them, results.jsonl for programs, and
-    orders.sqlite, which knows what was paid. Ctrl-C stops it; the same command goes on.
+    """Add the orders, ask whether to pay, and run the batch.
 
     Parameters
     ----------
@@ -186,11 +173,3 @@ async def _print_outcomes(
         note(f"luma-async: results cannot be printed: {error}; go on with `{resume_command}`")
         return ExitCode.FAILED
     return code
-
-
-def add_batch(app: App) -> None:
-    """Register the commands of batches."""
-    commands = App(name="batch", help=HELP)
-    for command in (run, status, review, retry):
-        commands.command(command)
-    app.command(commands)

@@ -25,9 +25,7 @@ from luma_async.settings import TOKENS_PER_USD, Budget
 
 
 def status(folder: FolderArgument, /, *, output: Output = DEFAULT_OUTPUT) -> None:
-    """Say how far a batch is, also while it runs. No key is needed, and nothing is asked.
-
-    For example: `luma-async batch status foxes`
+    """Print how many orders are in which state, as the ledger has it.
 
     Parameters
     ----------
@@ -56,9 +54,7 @@ async def review(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> int:
-    """List the orders that may have been paid, and the generations that they may be.
-
-    For example: `luma-async batch review foxes --adopt 7=0f2b... --dismiss 9`
+    """Adopt and dismiss orders, and print those that are held.
 
     Parameters
     ----------
@@ -105,9 +101,7 @@ async def retry(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Plan orders anew that failed or were rejected; the next run pays for them once more.
-
-    For example: `luma-async batch retry foxes`
+    """Plan orders again.
 
     Parameters
     ----------

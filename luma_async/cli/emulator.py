@@ -6,7 +6,7 @@ from typing import Annotated
 
 import anyio
 import anyio.to_thread
-from cyclopts import App, Parameter, validators
+from cyclopts import Parameter, validators
 from rich.console import Console
 
 from luma_async.batch.sansio.order_files import read_orders
@@ -31,9 +31,7 @@ async def emulator(
     estimates: bool = False,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Serve an emulator of the service until interrupted. It takes any key and costs nothing.
-
-    For example: `luma-async emulator --time-scale 60`
+    """Serve the emulator until the command is interrupted.
 
     Parameters
     ----------
@@ -91,9 +89,7 @@ async def demo(
     failure_rate: float = 0.0,
     output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
-    """Create, follow and download videos on an emulator of the service. No key, no cost.
-
-    For example: `luma-async demo --count 10`
+    """Run the demonstration.
 
     Parameters
     ----------
@@ -134,9 +130,3 @@ def _read_orders(path: Path | None) -> list[Order]:
     if path is None:
         return sample_orders()
     return [one.order for one in read_orders(str(path), path.read_bytes())]
-
-
-def add_service(app: App) -> None:
-    """Register the commands."""
-    app.command(emulator)
-    app.command(demo)

@@ -4,7 +4,6 @@ from functools import partial
 
 import anyio.to_thread
 from attrs import asdict, evolve
-from cyclopts import App
 from rich.text import Text
 
 from luma_async._api.sansio.requests import check_order
@@ -40,11 +39,7 @@ async def create(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
-    """Order a video. It costs 0.25 US dollars once it is accepted, and cannot be cancelled.
-
-    Prints the id of the order, or with --wait the finished video.
-
-    For example: `luma-async create "A red fox in the snow" --download fox.mp4`
+    """Submit an order, and follow it where that is asked for.
 
     Parameters
     ----------
@@ -67,9 +62,7 @@ async def extend(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
-    """Order the continuation of a finished video. It costs as much as a new one.
-
-    For example: `luma-async extend ID "The fox looks up" --wait`
+    """Submit an order that continues a video.
 
     Parameters
     ----------
@@ -91,9 +84,7 @@ async def get(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
-    """Print the states of generations: the id, the state, and the address of the video.
-
-    For example: `luma-async get ID ID --json`
+    """Print the generations that the service knows, and report the others.
 
     Parameters
     ----------
@@ -116,9 +107,7 @@ async def wait(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
-    """Wait for generations, and print each as it ends. Waiting is free.
-
-    For example: `luma-async create "A red fox" --json | luma-async wait - --download videos/`
+    """Follow generations to their end.
 
     Parameters
     ----------
@@ -137,10 +126,7 @@ async def list_(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Print all generations of the account: the id and the prompt.
-
-    For example: `luma-async list | grep fox`
-    """
+    """Print the generations of the account."""
     async with connection.client() as luma:
         listed = await luma.list()
     for one in listed:
@@ -157,9 +143,7 @@ async def upload(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Let the service copy an image, and print the address to give as --image-url. Free.
-
-    For example: `luma-async upload https://example.com/fox.png`
+    """Upload an image by its URL.
 
     Parameters
     ----------
@@ -180,9 +164,7 @@ async def download(
     connection: ConnectionOptions = DEFAULT_CONNECTION,
     output: Output = DEFAULT_OUTPUT,
 ) -> ExitCode:
-    """Store the videos of finished generations, and print the files. Free; repeat it as you like.
-
-    For example: `luma-async download ID --to fox.mp4`
+    """Download the videos of generations.
 
     Parameters
     ----------
@@ -236,10 +218,3 @@ def _print_receipt(output: Output, generation: Generation) -> None:
         raise LumaError(
             f"the order was accepted as {generation.id} and is paid, but stdout is closed: {error}"
         ) from None
-
-
-def add_videos(app: App) -> None:
-    """Register the commands."""
-    for command in (create, extend, get, wait, upload, download):
-        app.command(command)
-    app.command(list_, name="list")
