@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 from cyclopts import App, Parameter
 
 from luma_async._version import __version__
-from luma_async.cli.exit_codes import FORESEEN, ExitCode, KeyArgumentError
+from luma_async.cli.exit_codes import EXPECTED_ERRORS, ExitCode, KeyArgumentError
 from luma_async.cli.log_handlers import log_handlers
 from luma_async.cli.output import report
 from luma_async.errors import ConfigurationError
@@ -136,20 +136,20 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
 
 
 def run(tokens: Sequence[str]) -> NoReturn:
-    """Run a command and exit; whatever goes wrong is told here."""
+    """Run a command, report its error, and exit."""
     _open_streams()
     try:
         with log_handlers():
             code = _run(tokens)
     except BrokenPipeError:
-        # Nobody reads on, so there is nobody to tell so.
+        # The reader is gone: there is nobody to report it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.FAILED
     sys.exit(code)
 
 
 def _open_streams() -> None:
-    """Stand in for standard streams that whoever started this has closed."""
+    """Replace standard streams that are closed."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for the process
@@ -165,7 +165,7 @@ def _run(tokens: Sequence[str]) -> int:
         )
     except BrokenPipeError:
         raise
-    except FORESEEN as error:
+    except EXPECTED_ERRORS as error:
         command, _, _ = app.parse_commands(tokens)
         return report(error, otherwise=" ".join(["luma-async", *command, "--help"]))
 
@@ -174,11 +174,11 @@ def _refuse_key(tokens: Sequence[str]) -> None:
     options = tokens[: tokens.index("--")] if "--" in tokens else tokens
     if {"--key", "--api-key"} & {token.partition("=")[0] for token in options}:
         raise KeyArgumentError(
-            "a key is no argument: every user of this machine could see it, and the shell keeps it"
+            "a key cannot be an argument: other users of this machine could see it"
         )
 
 
 def _refuse_reading_twice(tokens: Sequence[str]) -> None:
     """A key would otherwise be taken for a prompt, or a prompt for a key."""
     if sum(token in ("-", "--key-file=-") for token in tokens) > 1:
-        raise ConfigurationError("only one of the arguments can be read from stdin")
+        raise ConfigurationError("only one argument can be read from stdin")

@@ -18,7 +18,7 @@ def _read_prompt(_: type, tokens: Sequence[Any]) -> str:
     text: str = tokens[0].value
     if text == "-":
         return sys.stdin.read().strip()
-    _refuse_option(text, "a prompt that begins with a hyphen is taken from stdin, with - instead")
+    _refuse_option(text, "pass - to read a prompt that begins with a hyphen from stdin")
     return text
 
 
@@ -28,10 +28,10 @@ def _read_ids(_: type, tokens: Sequence[Any]) -> list[str]:
         if token.value == "-":
             ids += parse_ids(sys.stdin.read())
         else:
-            _refuse_option(token.value, "an id does not begin with a hyphen")
+            _refuse_option(token.value, "ids do not begin with a hyphen")
             ids.append(check_id(token.value))
     if not ids:
-        raise ConfigurationError("there is no id on stdin")
+        raise ConfigurationError("stdin contains no ids")
     return list(dict.fromkeys(ids))
 
 
@@ -45,7 +45,7 @@ def _read_id(kind: type, tokens: Sequence[Any]) -> str:
 def _refuse_option(text: str, otherwise: str) -> None:
     """Refuse an option that is mistyped, rather than pay for it as a prompt."""
     if text.startswith("-"):
-        raise ConfigurationError(f"{text!r} is no option of this command; {otherwise}")
+        raise ConfigurationError(f"{text!r} is not an option of this command; {otherwise}")
 
 
 PromptArgument = Annotated[str, Parameter(converter=_read_prompt, allow_leading_hyphen=True)]
@@ -72,7 +72,7 @@ def _values(text: str) -> Iterator[Any]:
         try:
             value, position = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
-            raise ConfigurationError("what stdin holds is no JSON") from None
+            raise ConfigurationError("stdin is not valid JSON") from None
         yield from value if isinstance(value, list) else [value]
         position = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # matches
 

@@ -48,7 +48,7 @@ def run(
         Pay without asking.
     """
     if not orders and not (folder / LEDGER_NAME).exists():
-        raise ConfigurationError(f"{folder} holds no batch yet: name a file of orders")
+        raise ConfigurationError(f"there is no batch in {folder} yet: pass a file of orders")
     arguments = [str(folder), *options.to_arguments(), *connection.to_arguments()]
     resume_command = shlex.join(["luma-async", "batch", "run", *arguments])
     found = [read_orders(str(path), path.read_bytes()) for path in orders]
@@ -91,7 +91,7 @@ def _plan(folder: Path, status: BatchStatus, options: BatchOptions) -> str:
     if _payments(status, options) > planned:
         text += f"; {count(held, 'held order')} may be paid again"
     elif not planned:
-        text += "; nothing is to be paid"
+        text += "; nothing to pay"
     if status.budget is not None and status.tokens + status.to_pay > status.budget:
         left = max(status.budget - status.tokens, 0) * planned // status.to_pay
         text += f". The budget of {format_tokens(status.budget)} allows for {left} of them"
@@ -110,10 +110,10 @@ def _payments(status: BatchStatus, options: BatchOptions) -> int:
 
 def _confirm(folder: Path) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfigurationError("nobody is there to be asked whether to pay: give --yes")
+        raise ConfigurationError("cannot ask for confirmation: stdin is not a terminal; pass --yes")
     print("Pay for them? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise ConfigurationError(f"nothing is paid; the orders stay planned in {folder}")
+        raise ConfigurationError(f"nothing was paid; the orders stay planned in {folder}")
 
 
 async def _run(
@@ -129,7 +129,7 @@ async def _run(
         display = ProgressDisplay(luma.statistics, options.max_in_flight)
         async with options.open(folder, luma, display) as batch:
             if _payments(await batch.status(), options) > max_payments:
-                raise ConfigurationError("orders were added meanwhile; run it again")
+                raise ConfigurationError("orders were added in the meantime; run the command again")
             display.begin(await batch.records())
             with graceful_shutdown(batch.stop, resume_command) as shutdown:
                 async with display.shown():
@@ -137,15 +137,15 @@ async def _run(
             status = await batch.status()
     note(display.line())
     if shutdown.is_requested:
-        note(f"interrupted; what is paid is recorded. Go on with: {resume_command}")
+        note(f"interrupted; all payments are recorded. Resume with: {resume_command}")
         return ExitCode.INTERRUPTED
-    note(f"look at {folder / 'index.html'}")
+    note(f"open {folder / 'index.html'} to see the videos")
     if status.counts.get("failed", 0) or status.counts.get("rejected", 0):
         codes.append(ExitCode.FAILED)
     if held := _held(status):
         codes.append(ExitCode.UNKNOWN)
         note(
-            f"{count(held, 'order')} may have been paid: look with "
+            f"{count(held, 'order')} may have been paid: check with "
             f"`luma-async batch review {shlex.quote(str(folder))}`"
         )
     return highest(codes)
@@ -165,11 +165,11 @@ async def _print_outcomes(
         return report(error, hint=f"{review} shows what may have been paid")
     except LumaError as error:
         code = highest([code, report(error)])
-        note(f"what is paid is recorded; go on with `{resume_command}`")
+        note(f"all payments are recorded; resume with `{resume_command}`")
     except BrokenPipeError:
-        note(f"nobody reads the results any more; go on with `{resume_command}`")
+        note(f"stdout is closed; resume with `{resume_command}`")
         raise
     except OSError as error:
-        note(f"luma-async: results cannot be printed: {error}; go on with `{resume_command}`")
+        note(f"luma-async: cannot print results: {error}; resume with `{resume_command}`")
         return ExitCode.FAILED
     return code

@@ -87,7 +87,7 @@ async def review(
         )
     if held:
         again = f"luma-async batch review {shlex.quote(str(folder))}"
-        note(f"if one is there: `{again} --adopt NUMBER=ID`; if not, and some minutes have passed:")
+        note(f"if one matches: `{again} --adopt NUMBER=ID`; if none does after some minutes:")
         note(f"`luma-async batch retry {shlex.quote(str(folder))} NUMBER --may-pay-twice`")
     return ExitCode.UNKNOWN if held else ExitCode.DONE
 
@@ -120,8 +120,8 @@ async def retry(
         held = [one.number for one in records if one.may_be_paid and one.order_id in chosen]
         if held and not may_pay_twice:
             raise ConfigurationError(
-                f"order {held[0]} may have been paid already: look with `luma-async batch review`, "
-                "or give --may-pay-twice"
+                f"order {held[0]} may have been paid already: check with `luma-async batch review` "
+                "or pass --may-pay-twice"
             )
         if not numbers:
             ended = [one for one in records if one.state in ("failed", "rejected")]
@@ -130,7 +130,7 @@ async def retry(
     for record in planned:
         print_record(output, record)
     price = format_tokens(len(planned) * Budget().per_create)
-    note(f"{count(len(planned), 'order')} planned anew, {price}: `luma-async batch run {folder}`")
+    note(f"{count(len(planned), 'order')} planned again, {price}: `luma-async batch run {folder}`")
 
 
 async def _require_batch(folder: Path) -> None:

@@ -66,7 +66,7 @@ async def emulator(
             )
             await stack.enter_async_context(service)
         except OSError as error:
-            raise ConfigurationError(f"cannot serve: {error}; --port 0 takes any port") from None
+            raise ConfigurationError(f"cannot serve: {error}; --port 0 picks a free port") from None
         except (OverflowError, ValueError) as error:
             raise ConfigurationError(f"cannot serve: {error}") from None
         output.result(
@@ -122,7 +122,7 @@ async def demo(
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     if output.json:
-        output.result(show.facts, "")
+        output.result(show.results, "")
     return ExitCode.FAILED if failed else ExitCode.DONE
 
 

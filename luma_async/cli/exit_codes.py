@@ -83,7 +83,7 @@ class Problem:
 
 Hint = str | None | Callable[..., str]
 
-KEY_HINT = "set AIML_API_KEY to the key of your account, or give --key-file PATH"
+KEY_HINT = "set AIML_API_KEY to your API key, or pass --key-file PATH"
 
 _KINDS: tuple[tuple[type[BaseException], ExitCode, Hint], ...] = (
     (
@@ -94,7 +94,7 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode, Hint], ...] = (
     (
         BudgetExceededError,
         ExitCode.ACCOUNT,
-        "allow for more, for example --budget 10usd",
+        "raise the budget, for example --budget 10usd",
     ),
     (NoKeyError, ExitCode.ACCOUNT, KEY_HINT),
     (KeyArgumentError, ExitCode.USAGE, KEY_HINT),
@@ -104,7 +104,7 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode, Hint], ...] = (
     (
         NotFoundError,
         ExitCode.FAILED,
-        "`luma-async list` shows what there is; a new one may take a moment to be found",
+        "`luma-async list` shows all generations; a new one may take a moment to appear",
     ),
     (RateLimitError, ExitCode.FAILED, "try again later; this was not paid"),
     (BadRequestError, ExitCode.FAILED, "the service refused the request; this was not paid"),
@@ -112,45 +112,49 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode, Hint], ...] = (
     (
         WaitTimeoutError,
         ExitCode.FAILED,
-        lambda error: f"go on with `luma-async wait {' '.join(error.pending)}`",
+        lambda error: f"resume with `luma-async wait {' '.join(error.pending)}`",
     ),
     (
         GenerationFailedError,
         ExitCode.FAILED,
-        lambda error: f"`luma-async get {error.generation.id}` shows it; a new order is paid anew",
+        lambda error: (
+            f"`luma-async get {error.generation.id}` shows it; a new order is charged again"
+        ),
     ),
     (
         DownloadError,
         ExitCode.FAILED,
-        lambda error: f"it is paid; download again: `luma-async download {error.generation_id}`",
+        lambda error: (
+            f"it is paid; download it again with `luma-async download {error.generation_id}`"
+        ),
     ),
     (
         LedgerError,
         ExitCode.LEDGER,
-        "if another run is at work on it, wait for its end; else the message says what to do",
+        "if another run is using it, wait until that run ends; otherwise follow the message",
     ),
     (ConnectError, ExitCode.FAILED, "check the network and --base-url"),
     (RequestError, ExitCode.FAILED, "nothing was paid; try again"),
-    (ResponseFormatError, ExitCode.FAILED, "is --base-url the address of the service?"),
+    (ResponseFormatError, ExitCode.FAILED, "check that --base-url is the URL of the service"),
     (ConfigurationError, ExitCode.USAGE, None),
-    (LumaError, ExitCode.FAILED, "`luma-async list` shows what there is at the service"),
+    (LumaError, ExitCode.FAILED, "`luma-async list` shows all generations of the account"),
     (OSError, ExitCode.USAGE, None),
     (InterruptedCommandError, ExitCode.INTERRUPTED, str),
-    (KeyboardInterrupt, ExitCode.INTERRUPTED, "the same command starts it again"),
-    (asyncio.CancelledError, ExitCode.INTERRUPTED, "the same command starts it again"),
+    (KeyboardInterrupt, ExitCode.INTERRUPTED, "run the same command again"),
+    (asyncio.CancelledError, ExitCode.INTERRUPTED, "run the same command again"),
 )
 
-FORESEEN: tuple[type[BaseException], ...] = (CycloptsError, *(kind for kind, _, _ in _KINDS))
-"""What may end a command without being a mistake of this package."""
+EXPECTED_ERRORS: tuple[type[BaseException], ...] = (CycloptsError, *(kind for kind, _, _ in _KINDS))
+"""What may end a command without a traceback."""
 
 _OWN_WORDS: tuple[tuple[type[BaseException], str], ...] = (
-    (AuthenticationError, "the service does not know this key: "),
+    (AuthenticationError, "the service rejected the key: "),
     (OutOfCreditsError, "the account cannot pay for this: "),
 )
 
 
 def explain(error: BaseException) -> list[Problem]:
-    """Say what an error of `FORESEEN` means to a person; a group is many problems."""
+    """Say what an error of `EXPECTED_ERRORS` means to a person; a group is many problems."""
     if isinstance(error, WaitErrorGroup):
         return [problem for one in error.exceptions for problem in explain(one)]
     if isinstance(error, CycloptsError):

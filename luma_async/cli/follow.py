@@ -41,11 +41,11 @@ def _what_was_paid(luma: LumaClient) -> Exception:
         case (Outcome(generation=Generation(id=generation_id)), *_):
             resume = DEFAULT_WAIT_OPTIONS.resume_command([generation_id])
             return InterruptedCommandError(
-                f"{generation_id} was accepted and is paid; go on with {resume}"
+                f"{generation_id} was accepted and is paid; resume with {resume}"
             )
         case (Outcome(error=LumaError() as error), *_):
             return error
-    return InterruptedCommandError("nothing was ordered, and nothing is paid")
+    return InterruptedCommandError("no order was sent and nothing was paid")
 
 
 async def follow(
@@ -61,11 +61,10 @@ async def follow(
                 pending.remove(one.id)
     except asyncio.CancelledError:
         raise InterruptedCommandError(
-            f"nothing is lost, what was ordered is being made; go on with "
-            f"{options.resume_command(pending)}"
+            f"the videos are still being generated; resume with {options.resume_command(pending)}"
         ) from None
     except WaitTimeoutError as error:
-        codes.append(report(error, hint=f"go on with {options.resume_command(error.pending)}"))
+        codes.append(report(error, hint=f"resume with {options.resume_command(error.pending)}"))
     except LumaError as error:
         codes.append(report(error))
     return highest(codes)
@@ -95,7 +94,7 @@ async def store(
             await luma.download(one, file, overwrite=overwrite)
     except DownloadError as error:
         again = f"luma-async download {generation_id} --to {place.quoted}"
-        return report(error, hint=f"the video is paid; download it again: `{again}`")
+        return report(error, hint=f"the video is paid; download it again with `{again}`")
     except LumaError as error:
         return report(error)
     return str(file)

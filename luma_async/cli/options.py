@@ -156,7 +156,7 @@ class Place:
         if self.is_folder:
             self.path.mkdir(parents=True, exist_ok=True)
         elif self.path.exists() and not replace:
-            raise ConfigurationError(f"{self.path} exists already")
+            raise ConfigurationError(f"{self.path} already exists")
         elif not self.path.parent.is_dir():
             raise ConfigurationError(f"there is no folder {self.path.parent}")
 

@@ -49,7 +49,7 @@ def report(
     """Print an error on stderr, as one line that says what and one that says what to do.
 
     Args:
-        error: What happened; one of `exit_codes.FORESEEN`.
+        error: What happened; one of `exit_codes.EXPECTED_ERRORS`.
         hint: What to do about it, where the caller knows better.
         otherwise: What to do where there is no other advice.
 

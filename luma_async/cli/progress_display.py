@@ -118,7 +118,7 @@ class ProgressDisplay:
             table.add_row(name, f"{self._count(*states)}")
         table.add_row("spent", format_dollars(self._tokens))
         if learned.median_seconds is not None and learned.p90_seconds is not None:
-            usual = f"{learned.median_seconds:.0f} s, one of ten over {learned.p90_seconds:.0f} s"
+            usual = f"{learned.median_seconds:.0f} s (median), {learned.p90_seconds:.0f} s (p90)"
             table.add_row("a video takes", usual)
         if left is not None:
             at = datetime.now().astimezone() + timedelta(seconds=left)

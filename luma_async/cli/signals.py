@@ -24,7 +24,7 @@ def cancel_on_signals() -> Iterator[None]:
     cancel_task = asyncio.current_task().cancel  # type: ignore[union-attr]  # in a coroutine
 
     def cancel() -> None:
-        note("waiting for the answer to the order, a minute at most, so that its id is not lost")
+        note("waiting up to a minute for the response, which contains the id of the order")
         cancel_task()
 
     def handle(_: int, __: FrameType | None) -> None:
@@ -69,10 +69,10 @@ def graceful_shutdown(
         # The terminal may be gone, and the reason for the signal.
         with suppress(OSError):
             if is_second:
-                note(f"left at once; go on with: {resume_command}")
+                note(f"quitting now; resume with: {resume_command}")
                 Console(stderr=True).show_cursor()
             else:
-                note("stopping: payments under way are seen through; once more leaves at once")
+                note("waiting for orders in flight; press Ctrl-C again to quit now")
         if is_second:
             leave(ExitCode.INTERRUPTED)
         else:

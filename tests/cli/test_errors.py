@@ -38,7 +38,7 @@ Captured = pytest.CaptureFixture[str]
         (["create"], "PROMPT requires an argument", "luma-async create --help"),
         (["create", "A", "red", "fox"], "more arguments than expected: red fox", "quotation marks"),
         (["create", "A fox", "--wiat"], "Did you mean --wait?", "luma-async create --help"),
-        (["create", "--wiat"], "'--wiat' is no option", "luma-async create --help"),
+        (["create", "--wiat"], "'--wiat' is not an option", "luma-async create --help"),
         (["wait", "a", "--timout", "5"], "--timout", "luma-async wait --help"),
         (["create", "A fox", "--aspect-ratio", "2:1"], "Choose from", "luma-async create --help"),
         (["create", " "], "user_prompt is empty", "luma-async create --help"),
@@ -74,13 +74,13 @@ def test_ids_that_do_not_come_are_missed(
     """A pipe that broke before is no reason to do nothing and call it done."""
     give(monkeypatch, "")
     assert 2 == run("wait", "-")
-    assert "there is no id on stdin" == complaint(capsys.readouterr().err)[0]
+    assert "stdin contains no ids" == complaint(capsys.readouterr().err)[0]
 
 
 @pytest.mark.parametrize(
     ("fault", "code", "words"),
     [
-        (Fault(status=401), 5, ("the service does not know this key", "AIML_API_KEY")),
+        (Fault(status=401), 5, ("the service rejected the key", "AIML_API_KEY")),
         (Fault(status=402), 5, ("the account cannot pay for this", "top up")),
         (Fault(status=403, body={"message": "Not you"}), 5, ("Not you", "may not do this")),
         (Fault(status=422), 1, ("HTTP 422", "this was not paid")),
@@ -153,7 +153,7 @@ def test_a_key_is_no_argument(option: list[str], service: Emulator, capsys: Capt
     assert 2 == run("create", "A fox", *option)
     output, error = capsys.readouterr()
     what, hint = complaint(error)
-    assert "every user of this machine could see it" in what
+    assert "other users of this machine could see it" in what
     assert "AIML_API_KEY" in hint
     assert "--key-file" in hint
     assert KEY not in output + error
@@ -264,7 +264,7 @@ class TestAWaitThatGetsNoAnswer:
 
         assert 0 == run("wait", "fox")
 
-        told = "luma-async: the service does not say how far it is (AuthenticationError, HTTP 401)"
+        told = "luma-async: the status request failed (AuthenticationError, HTTP 401)"
         assert 1 == capsys.readouterr().err.count(f"{told}; still waiting\n")
 
     def test_an_outage_is_told(self, service: Emulator, capsys: Captured) -> None:

@@ -80,7 +80,7 @@ async def test_a_person_sees_counts_money_and_time(
         display.update(records(1, "unknown")[0])
         await anyio.sleep(1.0)
     screen = capsys.readouterr().err
-    assert "60 s, one of ten over 90 s" in screen
+    assert "60 s (median), 90 s (p90)" in screen
     assert "finish expected" in screen
     assert "held" in screen
 

@@ -29,8 +29,8 @@ async def test_the_first_signal_stops_and_the_second_leaves(
         assert shutdown.is_requested
     assert ["stopped", 130] == done
     first, second = capsys.readouterr().err.splitlines()
-    assert "once more leaves at once" in first
-    assert "go on with: the command" in second
+    assert "press Ctrl-C again to quit now" in first
+    assert "resume with: the command" in second
 
 
 async def test_a_terminal_gets_its_cursor_back(
