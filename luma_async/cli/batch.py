@@ -49,24 +49,14 @@ def run(
     """
     if not orders and not (folder / LEDGER_NAME).exists():
         raise ConfigurationError(f"there is no batch in {folder} yet: pass a file of orders")
-    arguments = [str(folder), *options.to_arguments(), *connection.to_arguments()]
-    resume_command = shlex.join(["luma-async", "batch", "run", *arguments])
     found = [read_orders(str(path), path.read_bytes()) for path in orders]
     new = [NewOrder(one.order, one.source, key=one.key) for file in found for one in file]
     status = asyncio.run(_add(folder, new, options, connection))
     payments = _payments(status, options)
     if payments and not yes:
         _confirm(folder)
-    return asyncio.run(
-        _run(
-            folder,
-            options,
-            connection,
-            output,
-            resume_command=resume_command,
-            max_payments=sys.maxsize if yes else payments,
-        )
-    )
+    limit = sys.maxsize if yes else payments
+    return asyncio.run(_run(folder, options, connection, output, max_payments=limit))
 
 
 async def _add(
@@ -122,9 +112,10 @@ async def _run(
     connection: ConnectionOptions,
     output: Output,
     *,
-    resume_command: str,
     max_payments: int,
 ) -> ExitCode:
+    arguments = [str(folder), *options.to_arguments(), *connection.to_arguments()]
+    resume_command = shlex.join(["luma-async", "batch", "run", *arguments])
     async with connection.client() as luma:
         display = ProgressDisplay(luma.statistics, options.max_in_flight)
         async with options.open(folder, luma, display) as batch:

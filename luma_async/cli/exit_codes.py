@@ -32,26 +32,15 @@ from luma_async.errors import (
 
 
 class ExitCode(IntEnum):
-    """What the exit code of a command says.
-
-    ====  ==========================================================================
-    0     All is done.
-    1     Some of it failed; what was said on stderr names it.
-    2     The command cannot work as it was given; nothing was sent.
-    3     The outcome of an order is unknown or held: it may have been paid.
-    4     The ledger of a batch is locked or damaged.
-    5     The key, the credits or the budget do not allow it.
-    130   It was interrupted, and can be resumed.
-    ====  ==========================================================================
-    """
+    """What the exit code of a command says."""
 
     DONE = 0
-    FAILED = 1
-    USAGE = 2
-    UNKNOWN = 3
-    LEDGER = 4
-    ACCOUNT = 5
-    INTERRUPTED = 130
+    FAILED = 1  # some of it failed; stderr names it
+    USAGE = 2  # the arguments cannot work; nothing was sent
+    UNKNOWN = 3  # the outcome of an order is unknown or held: it may have been paid
+    LEDGER = 4  # the ledger of a batch is locked or damaged
+    ACCOUNT = 5  # the key, the credits or the budget do not allow it
+    INTERRUPTED = 130  # and can be resumed
 
 
 class KeyArgumentError(ConfigurationError):
@@ -63,7 +52,7 @@ class NoKeyError(ConfigurationError):
 
 
 class InterruptedCommandError(Exception):
-    """The person stopped a command; the text is a hint how to go on."""
+    """A signal stopped the command; the text is the hint."""
 
 
 @frozen
@@ -91,11 +80,7 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode, Hint], ...] = (
         ExitCode.UNKNOWN,
         "look for the prompt with `luma-async list` before you pay again",
     ),
-    (
-        BudgetExceededError,
-        ExitCode.ACCOUNT,
-        "raise the budget, for example --budget 10usd",
-    ),
+    (BudgetExceededError, ExitCode.ACCOUNT, "raise the budget, for example --budget 10usd"),
     (NoKeyError, ExitCode.ACCOUNT, KEY_HINT),
     (KeyArgumentError, ExitCode.USAGE, KEY_HINT),
     (AuthenticationError, ExitCode.ACCOUNT, KEY_HINT),
@@ -117,16 +102,12 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode, Hint], ...] = (
     (
         GenerationFailedError,
         ExitCode.FAILED,
-        lambda error: (
-            f"`luma-async get {error.generation.id}` shows it; a new order is charged again"
-        ),
+        lambda error: f"`luma-async get {error.generation.id}` shows it; a new order costs again",
     ),
     (
         DownloadError,
         ExitCode.FAILED,
-        lambda error: (
-            f"it is paid; download it again with `luma-async download {error.generation_id}`"
-        ),
+        lambda error: f"it is paid; repeat `luma-async download {error.generation_id}`",
     ),
     (
         LedgerError,

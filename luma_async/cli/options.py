@@ -184,11 +184,6 @@ class WaitOptions:
     timeout: float | None = None
     download: PlaceOption | None = None
 
-    @property
-    def is_wanted(self) -> bool:
-        """Whether any of it was asked for."""
-        return self.timeout is not None or self.download is not None
-
     def check(self) -> None:
         """Refuse what could not work, before anything is paid."""
         check_timeout(self.timeout)

@@ -200,7 +200,7 @@ async def _order(
     await anyio.to_thread.run_sync(wait_options.check)
     async with connection.client() as luma:
         generation = await submit(luma, order)
-        if not (wait or wait_options.is_wanted):
+        if not wait and wait_options == DEFAULT_WAIT_OPTIONS:
             _print_receipt(output, generation)
             return ExitCode.DONE
         note(f"the order was accepted as {generation.id}; waiting for the video")
