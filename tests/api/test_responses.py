@@ -129,6 +129,7 @@ def what_comes_of(read: Callable[[Response], object], sent: Response) -> str:
         return str(error)
 
 
+@pytest.mark.protocol
 @settings(deadline=None, max_examples=200)
 @given(st.sampled_from(READERS), BODIES, st.integers(100, 999), HEADERS)
 @example(responses.read_error, b"", 302, {"location": "\udc80"})
@@ -619,6 +620,7 @@ def test_what_the_service_asks_for_is_understood_or_ignored(
     assert seconds == responses.retry_after(headers, now=NOW)
 
 
+@pytest.mark.protocol
 @settings(deadline=None, max_examples=300)
 @given(HEADERS)
 def test_no_header_makes_a_wait_that_is_none(headers: dict[str, str]) -> None:

@@ -19,7 +19,7 @@ from luma_async.errors import (
 from tests.support.certificates import presenting
 from tests.support.video_host import Reply, VideoHost, answer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 Serve: TypeAlias = Callable[..., Awaitable[VideoHost]]
 MakeCdn: TypeAlias = Callable[..., Cdn]

@@ -30,7 +30,11 @@ from luma_async.emulator.film import film
 from luma_async.errors import ClientStateError, DownloadError, LumaError, VideoExpiredError
 from tests.support.video_host import Asked, Reply, VideoHost, answer, mp4, serving
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 KEY = "sk-secret"
 NAME = "jellyfish"

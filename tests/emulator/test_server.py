@@ -13,7 +13,7 @@ from aiohttp import web
 
 from luma_async.emulator import Emulator, Fault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 Ask: TypeAlias = Callable[..., Awaitable[tuple[int, Any, Mapping[str, str]]]]
 

@@ -138,6 +138,7 @@ def is_consistent(ending: SubmissionResult) -> bool:
             return False
 
 
+@pytest.mark.protocol
 @settings(deadline=None, max_examples=400)
 @given(
     st.integers(100, 999),

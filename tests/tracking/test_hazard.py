@@ -138,6 +138,7 @@ def test_an_expectation_that_is_far_off_does_no_harm(factor: float) -> None:
         assert pytest.approx(expected, rel=0.15) == hazard.age_at(share)
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize(
     ("before", "after"),
     [pytest.param(1.0, 2.0, id="slower"), pytest.param(2.0, 1.0, id="faster")],
