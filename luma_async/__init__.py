@@ -56,6 +56,16 @@ if TYPE_CHECKING:
     )
     from luma_async.outcome import Outcome
     from luma_async.settings import Budget, Learned, Limits, PollPolicy, RetryPolicy, Timeouts
+else:  # type checkers would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            module = import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
+            return globals().setdefault(name, getattr(module, name))
+        if name in {"errors", *_MODULES.values()}:
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "APIError",
@@ -130,14 +140,3 @@ _MODULES = {
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-if not TYPE_CHECKING:  # or else type checkers took any name for one of ours
-
-    def __getattr__(name: str) -> object:
-        if name in __all__:
-            module = import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
-            return globals().setdefault(name, getattr(module, name))
-        if name in {"errors", *_MODULES.values()}:
-            return import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
