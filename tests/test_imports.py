@@ -10,7 +10,7 @@ PACKAGE = "luma_async luma_async._version"
 CLASS = f"""
     {PACKAGE}
     luma_async._api luma_async._api.api_key_provider luma_async._api.sansio
-    luma_async._api.sansio.api_key luma_async._api.sansio.requests luma_async._api.sansio.urls
+    luma_async._api.sansio.api_key luma_async._api.sansio.urls luma_async._api.sansio.validation
     luma_async._notebook
     luma_async._payments luma_async._payments.recorder luma_async._payments.sansio
     luma_async._payments.sansio.budget
