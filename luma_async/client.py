@@ -14,7 +14,7 @@ import aiohttp
 import anyio
 
 from luma_async._api.api_key_provider import ApiKeyProvider, ApiKeySource
-from luma_async._api.sansio import requests, urls
+from luma_async._api.sansio import requests, urls, validation
 from luma_async._api.sansio.api_key import Account, key_from_environment
 from luma_async._api.sansio.responses import read_upload
 from luma_async._downloads.cdn import check_session
@@ -94,7 +94,7 @@ class LumaClient:
             found = (os.environ.get(name) for name in BASE_URL_VARIABLES)
             base_url = next((url for url in found if url), DEFAULT_BASE_URL)
         budget = Budget() if budget is None else budget
-        requests.check_kinds(
+        validation.check_kinds(
             limits=(limits, Limits),
             polling=(polling, PollPolicy),
             retries=(retries, RetryPolicy),
@@ -102,7 +102,7 @@ class LumaClient:
             budget=(budget, Budget),
         )
         if session is not None:
-            requests.check_kinds(session=(session, aiohttp.ClientSession))
+            validation.check_kinds(session=(session, aiohttp.ClientSession))
             check_session(session)
         base_url = urls.check_base_url(base_url)
         self._engine = Engine(
@@ -210,7 +210,7 @@ class LumaClient:
                 and of the outcome before anybody else hears of it, whatever becomes of the caller.
                 What is recorded is not in `unclaimed`.
         """
-        requests.check_kinds(order=(order, Order))
+        validation.check_kinds(order=(order, Order))
         return await self._open_engine().submit(order, recorder)
 
     async def reconcile(
@@ -231,8 +231,8 @@ class LumaClient:
             SubmissionUnknownError: The same error again, with a note that says what is in doubt.
             LumaError: The service could not be asked.
         """
-        requests.check_kinds(error=(error, SubmissionUnknownError))
-        return await search(self._open_engine(), error, requests.check_timeout(list_delay))
+        validation.check_kinds(error=(error, SubmissionUnknownError))
+        return await search(self._open_engine(), error, validation.check_timeout(list_delay))
 
     async def extend(
         self,
@@ -255,7 +255,7 @@ class LumaClient:
             expand_prompt=expand_prompt,
             image_url=image_url,
             image_end_url=image_end_url,
-            extends=requests.id_of(generation_or_id),
+            extends=validation.id_of(generation_or_id),
         )
         return await self._open_engine().submit(order)
 
@@ -266,7 +266,7 @@ class LumaClient:
             NotFoundError: The service does not know it; a new one may take it a moment to find.
             LumaError: The last failure, when retrying did not help.
         """
-        return await self._open_engine().get(requests.id_of(id))
+        return await self._open_engine().get(validation.id_of(id))
 
     async def get_many(self, ids: Iterable[Generation | str]) -> dict[str, Generation]:
         """Ask for the state of any number of generations now. Free, and retried.
@@ -279,7 +279,7 @@ class LumaClient:
             absent. No ids make no request.
         """
         engine = self._open_engine()
-        return await engine.get_many(requests.unique_ids(requests.check_targets(ids)))
+        return await engine.get_many(validation.unique_ids(validation.check_targets(ids)))
 
     async def list(self) -> builtins.list[GenerationSummary]:
         """Return all generations of the account. Free, and retried."""
@@ -327,10 +327,12 @@ class LumaClient:
             ClientStateError: The client was closed.
         """
         tracker = self._open_engine().tracker
-        seconds = requests.check_timeout(timeout)
+        seconds = validation.check_timeout(timeout)
         if isinstance(generation_or_id, (str, Generation)):
             return await waits.wait_for_one(tracker, generation_or_id, seconds)
-        return await waits.wait_for_list(tracker, requests.check_targets(generation_or_id), seconds)
+        return await waits.wait_for_list(
+            tracker, validation.check_targets(generation_or_id), seconds
+        )
 
     def as_completed(
         self, generations_or_ids: Iterable[Generation | str], *, timeout: float | None = None
@@ -341,8 +343,8 @@ class LumaClient:
         others have been yielded. When the `timeout`, in seconds, is over, `WaitTimeoutError`
         tells what is pending: it still runs and is still paid.
         """
-        targets = requests.check_targets(generations_or_ids)
-        seconds = requests.check_timeout(timeout)
+        targets = validation.check_targets(generations_or_ids)
+        seconds = validation.check_timeout(timeout)
         return waits.as_completed(self._open_engine().tracker, targets, seconds)
 
     def watch(self, generation_or_id: Generation | str) -> AsyncGenerator[Generation]:
@@ -356,7 +358,7 @@ class LumaClient:
             NotFoundError: The service does not know it.
             GenerationFailedError: It was completed, but its video did not appear.
         """
-        requests.id_of(generation_or_id)
+        validation.id_of(generation_or_id)
         return waits.watch(self._open_engine().tracker, generation_or_id)
 
     async def generate(
@@ -382,7 +384,7 @@ class LumaClient:
             image_end_url=image_end_url,
         )
         engine = self._open_engine()
-        return await engine.generate(order, requests.check_timeout(timeout))
+        return await engine.generate(order, validation.check_timeout(timeout))
 
     def generate_many(
         self, orders: Orders, *, max_in_flight: int | None = None
@@ -403,8 +405,8 @@ class LumaClient:
             max_in_flight: The generations that run at the service at once; None does not bound
                 them. Creates are bounded by `Limits.concurrent_requests` in any case.
         """
-        requests.check_many(orders)
-        requests.check_max_in_flight(max_in_flight)
+        validation.check_many(orders)
+        validation.check_max_in_flight(max_in_flight)
         return FanOut(
             self._open_engine(),
             orders,
@@ -438,7 +440,7 @@ class LumaClient:
         engine = self._open_engine()
         generation = generation_or_id
         if not isinstance(generation, Generation) or not has_video_or_failed(generation):
-            generation = await engine.get(requests.id_of(generation))
+            generation = await engine.get(validation.id_of(generation))
         return await engine.downloader.download(generation, Path(path), overwrite=overwrite)
 
     def unclaimed(self) -> tuple[Outcome, ...]:

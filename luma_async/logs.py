@@ -1,4 +1,4 @@
-"""A filter for log handlers that hides keys, whoever writes them."""
+"""A filter for log handlers that hides API keys."""
 
 import logging
 import os

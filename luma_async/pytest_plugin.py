@@ -1,4 +1,4 @@
-"""A pytest fixture with the service in a box, for the tests of those who use this package."""
+"""A pytest fixture for tests of code that uses this package: an emulator of the service."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -13,10 +13,10 @@ TIME_SCALE = 3000.0
 
 @pytest.fixture
 def luma_emulator(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Emulator]":
-    """Serve a test an emulator of its own, in which a minute passes in a fiftieth of a second.
+    """Serve a new emulator to each test; a minute passes in 0.02 seconds.
 
-    It runs in a thread, so that plain tests can use it as well as those of any event loop. While
-    it does, ``AIML_API_KEY`` and ``AIML_API_BASE`` lead every ``LumaClient()`` to it.
+    It runs in a thread, and works in synchronous tests and with any event loop. During the test
+    ``AIML_API_KEY`` and ``AIML_API_BASE`` point every ``LumaClient()`` at it.
     """
     from luma_async.emulator import Emulator  # noqa: PLC0415 - pytest starts without it
 

@@ -22,6 +22,8 @@ Call = Callable[[LumaClient], Coroutine[Any, Any, Any]]
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
+AN_HOUR = Timeouts(connect=3600.0, free=3600.0, paid=3600.0)
+
 
 async def as_completed(luma: LumaClient) -> list[Generation]:
     """Iterate over the ends of two generations."""
@@ -88,6 +90,7 @@ def unknowns_in(value: object) -> int:
     return int(isinstance(value, SubmissionUnknownError))
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("service", SERVICES)
@@ -264,15 +267,13 @@ class TestOnARealPort:
 
         async with (
             raw_server(serve, read_at_most=1) as server,
-            quick_client(f"https://127.0.0.1:{server.port}") as luma,
+            quick_client(f"https://127.0.0.1:{server.port}", timeouts=AN_HOUR) as luma,
         ):
             order = asyncio.create_task(luma.create("A jellyfish"))
             await greeted.wait()
-            begun = anyio.current_time()
             order.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await order
-            assert anyio.current_time() - begun < 0.5
             assert ((), 0) == (luma.unclaimed(), luma.statistics().tokens_spent)
 
     @pytest.mark.parametrize("way", WAYS)

@@ -26,7 +26,7 @@ from luma_async.emulator import Emulator, Fault
 from tests.support.clients import KEY, QUICK_LIMITS, QUICK_POLLING, quick_client
 from tests.support.raw_server import Caller, answering, free_port, http, raw_server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 Call = Callable[[LumaClient], Awaitable[object]]
 

@@ -266,6 +266,7 @@ CALLS: Mapping[str, Callable[[LumaClient], Any]] = {
 
 
 @pytest.mark.anyio
+@pytest.mark.virtual_time
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_a_service_that_tells_the_key_is_logged_without_it(
     everything: Program, call: Callable[[LumaClient], Any]

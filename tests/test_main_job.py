@@ -11,7 +11,7 @@ from luma_async import Generation, Limits, LumaClient, PollPolicy, SubmissionUnk
 from luma_async.cli.sample_orders import sample_orders
 from luma_async.emulator import Emulator, Fault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 QUICK = PollPolicy(min_interval=0.02, max_interval=0.2)
 FAST = Limits(requests_per_second=1000)
@@ -24,6 +24,7 @@ async def _download(luma: LumaClient, generation: Generation, folder: Path) -> N
     await luma.download(generation, folder / f"{generation.id}.mp4")
 
 
+@pytest.mark.protocol
 async def test_every_prompt_is_paid_once_and_every_video_is_kept(tmp_path: Path) -> None:
     """A list of prompts becomes as many bills and as many playable files."""
     async with (
@@ -42,6 +43,7 @@ async def test_every_prompt_is_paid_once_and_every_video_is_kept(tmp_path: Path)
         assert polls < len(PROMPTS)
 
 
+@pytest.mark.protocol
 async def test_nothing_is_paid_twice_or_lost_while_the_service_misbehaves(tmp_path: Path) -> None:
     """Orders whose answer got lost are told as unknown, and found in the list afterwards."""
     async with (

@@ -10,7 +10,11 @@ from tqdm.asyncio import tqdm
 from luma_async import Budget, BudgetExceededError, LumaClient, PollPolicy
 from luma_async.emulator import Emulator
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 PROMPTS = [f"A fox, take {take}" for take in range(1, 5)]
 

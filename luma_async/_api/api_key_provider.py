@@ -1,4 +1,4 @@
-"""Where the key comes from, asked anew for each request so that it can be exchanged."""
+"""Where the key comes from: asked for each request, as keys may be exchanged."""
 
 import inspect
 from collections.abc import Awaitable, Callable

@@ -62,7 +62,7 @@ class Fetcher:
     async def ask(
         self, ids: Sequence[str], known: Callable[[str], Generation | None]
     ) -> StatusResult:
-        """Ask for the state of some generations once; the caller holds a turn at the gate.
+        """Ask for the state of some generations once; the caller holds a slot.
 
         Args:
             ids: Which.
@@ -92,6 +92,6 @@ class Fetcher:
             )
         finally:
             for _ in range(send_count.sent - 1):
-                # aiohttp sent it again by itself; that counts as well.
+                # aiohttp sent it again; that counts as well.
                 self.budget.withdraw(clock.now())
                 telemetry.measure("requests.repeated", 1, {telemetry.ROUTE: request.route})

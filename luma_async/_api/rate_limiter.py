@@ -1,4 +1,4 @@
-"""Where every request to the API waits for its turn."""
+"""Where every request to the API waits for its slot."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -23,8 +23,8 @@ class Channel:
 class RateLimiter:
     """Keeps the requests of a client within its `Limits`.
 
-    Paid and free requests have a semaphore each, so that slow creates never hold up polls, and
-    one pace together. The pace is the generic cell rate algorithm (ITU-T I.371) without a
+    Paid and free requests have a semaphore each, as slow creates must not hold up polls, and one
+    pace together. The pace is the generic cell rate algorithm (ITU-T I.371) without a
     burst: requests start at least ``1 / requests_per_second`` seconds apart.
     """
 
@@ -32,7 +32,7 @@ class RateLimiter:
     free: Channel = field(init=False)
     paid: Channel = field(init=False)
     in_flight: int = field(default=0, init=False)
-    _turnstile: anyio.Lock = field(factory=lambda: anyio.Lock(fast_acquire=True), init=False)
+    _pace_lock: anyio.Lock = field(factory=lambda: anyio.Lock(fast_acquire=True), init=False)
     _next_start: float = field(default=0.0, init=False)
     _closed: anyio.Event = field(factory=anyio.Event, init=False)
 
@@ -64,17 +64,17 @@ class RateLimiter:
         while not started:
             await self.pause(channel.not_before - clock.now())
             # A lock lets them through in the order in which they came, and a start is claimed
-            # only when it is made, so that one who gives up takes nobody's place.
-            async with self._turnstile:
+            # only when it is made, and one who gives up takes nobody's place.
+            async with self._pace_lock:
                 await self.pause(self._next_start - clock.now())
                 now = clock.now()
-                # The lane may have been held meanwhile, by a request that started earlier.
+                # The channel may have been delayed meanwhile, by a request that started earlier.
                 started = channel.not_before <= now
                 self._next_start = max(now, self._next_start) + (pace if started else 0.0)
 
-    def hold(self, channel: Channel, seconds: float) -> None:
-        """Let no request of this lane start for so long: one was told to come back later."""
-        channel.not_before = max(channel.not_before, clock.now() + seconds)
+    def delay_until(self, channel: Channel, time: float) -> None:
+        """Start no request of a channel before a time: the service has asked for a pause."""
+        channel.not_before = max(channel.not_before, time)
 
     async def pause(self, seconds: float) -> None:
         """Sleep, unless the client is closed.

@@ -54,8 +54,8 @@ class SendCount:
 
     Attributes:
         sent: 0 as long as no byte was given to a connection. It can exceed 1, as aiohttp sends
-            a GET again by itself when a kept connection turns out to be dead.
-        once: Whether a second time is to be prevented, whoever tries it.
+            a GET again when a kept connection turns out to be dead.
+        once: Whether a second time is to be prevented.
     """
 
     sent: int = 0
@@ -69,7 +69,7 @@ _SEND_COUNT: ContextVar[tuple["Transport", SendCount] | None] = ContextVar(
 
 @define(eq=False)
 class Transport:
-    """Sends requests to one API, over a session of its own or one of the caller's."""
+    """Sends requests to one API, over a session made here or one of the caller's."""
 
     _base_url: str
     _timeouts: Timeouts
@@ -112,7 +112,7 @@ class Transport:
         owner, send_count = _SEND_COUNT.get() or (None, None)
         if owner is self and send_count is not None:
             if send_count.once and send_count.sent:
-                # A session of the caller's may be of a kind that repeats by itself.
+                # A session of the caller's may repeat requests.
                 raise RuntimeError("a paid request is sent once")
             send_count.sent += 1
 
@@ -142,21 +142,21 @@ class Transport:
         """
         since = clock.now()
         try:
-            answer = await self._exchange(request, key, send_count or SendCount())
+            response = await self._exchange(request, key, send_count or SendCount())
         except LumaError as error:
             self._tell(request, since, telemetry.describe(error))
             raise
-        self._tell(request, since, {telemetry.STATUS: answer.status})
-        return answer
+        self._tell(request, since, {telemetry.STATUS: response.status})
+        return response
 
-    def _tell(self, request: Request, since: float, ending: telemetry.Attributes) -> None:
+    def _tell(self, request: Request, since: float, result: telemetry.Attributes) -> None:
         took = clock.now() - since
         attributes: telemetry.Attributes = {
             telemetry.METHOD: request.method,
             telemetry.ROUTE: request.route,
             "url.template": request.template,
             **self.server,
-            **ending,
+            **result,
         }
         telemetry.measure("request.duration", took, attributes)
         telemetry.log(
@@ -167,7 +167,7 @@ class Transport:
             request.method,
             request.template,
             took,
-            next(iter(ending.values())),
+            next(iter(result.values())),
         )
 
     async def _exchange(self, request: Request, key: Secret, send_count: SendCount) -> Response:
@@ -182,7 +182,7 @@ class Transport:
                 return await self._send(request, key)
             except (RequestError, ResponseFormatError) as error:
                 failure = error
-            except Exception as error:  # noqa: BLE001 - whatever a library raises is no answer
+            except Exception as error:  # noqa: BLE001 - an error of a library is no response
                 failure = _translate(error, send_count, key, self._base_url)
             except asyncio.CancelledError as cancellation:
                 raise cancellation.with_traceback(None)  # noqa: B904 - still the same
@@ -246,8 +246,8 @@ def _separate_pool(request: Request, url: URL) -> str | None:
 
     A kept connection may be closed by the server at the instant it is used again, and then
     nobody can say whether the request arrived. aiohttp keeps connections apart by the TLS name
-    asked for, so that naming the host, as is the default anyway, gives paid requests a pool of
-    their own; and as their connections are closed behind them, that pool stays empty.
+    asked for. Naming the host, which is the default anyway, gives paid requests a separate pool,
+    which stays empty, as their connections are closed after the response.
     """
     return url.raw_host if request.is_paid else None
 

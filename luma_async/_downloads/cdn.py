@@ -28,7 +28,7 @@ class TransferError(DownloadError):
 class _PublicResolver(AbstractResolver):
     """Resolves names, and drops every address that is not on the public internet.
 
-    A name may be made to point into the network of the caller, whatever it looks like.
+    Any name can be made to point into the network of the caller.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class _PublicResolver(AbstractResolver):
 
 @define(eq=False)
 class Cdn:
-    """Opens the addresses of videos, over a session of its own or one of the caller's.
+    """Opens the URLs of videos, over a session made here or one of the caller's.
 
     With a session of the caller's, its connector resolves names, as it may lead through a
     proxy; addresses are then judged as they are written.
@@ -84,12 +84,12 @@ class Cdn:
         if self._external_session is None:
             await self._session.close()
         if self._resolver is not None:
-            # A connector closes only a resolver of its own making.
+            # A connector closes only a resolver that it has made.
             await self._resolver.close()
 
     @asynccontextmanager
     async def get(
-        self, address: str, headers: Mapping[str, str]
+        self, url: str, headers: Mapping[str, str]
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """Open a video and follow redirects, each after the same checks as the first address.
 
@@ -103,10 +103,10 @@ class Cdn:
         check_session(self._session)
         try:
             for _ in range(_MAX_HOPS + 1):
-                url = URL(self._checked(address), encoded=True)
+                checked = URL(self._checked(url), encoded=True)
                 self.requests += 1
                 async with self._session.get(
-                    url,
+                    checked,
                     headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
                     allow_redirects=False,
                     raise_for_status=False,
@@ -118,7 +118,7 @@ class Cdn:
                         _check_status(response.status)
                         yield response
                         return
-                    address = _redirected(address, response)
+                    url = _redirected(url, response)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # UnicodeError is what a name that no name server can hold ends in.
             raise TransferError(f"the transfer broke off ({type(error).__name__})") from None
@@ -128,11 +128,9 @@ class Cdn:
             raise
         raise DownloadError(f"the video's address redirects more than {_MAX_HOPS} times")
 
-    def _checked(self, address: str) -> str:
+    def _checked(self, url: str) -> str:
         try:
-            return urls.check_public(
-                address, what="the video's address", allow_local=self._allow_local
-            )
+            return urls.check_public(url, what="the video's address", allow_local=self._allow_local)
         except ConfigurationError as error:
             raise DownloadError(str(error)) from None
 
@@ -153,9 +151,9 @@ def check_session(session: aiohttp.ClientSession) -> None:
         )
 
 
-def _redirected(address: str, response: aiohttp.ClientResponse) -> str:
+def _redirected(url: str, response: aiohttp.ClientResponse) -> str:
     try:
-        return urljoin(address, response.headers["Location"])
+        return urljoin(url, response.headers["Location"])
     except (KeyError, ValueError):
         raise DownloadError("the video's address redirects to nowhere") from None
 

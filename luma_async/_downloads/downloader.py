@@ -14,7 +14,7 @@ from attrs import define, field
 from luma_async._api.rate_limiter import RateLimiter
 from luma_async._api.sansio.retry import backoff
 from luma_async._downloads.cdn import Cdn, TransferError
-from luma_async._downloads.part_file import PartialFile, strong
+from luma_async._downloads.part_file import PartFile, strong
 from luma_async._runtime import clock, telemetry
 from luma_async._runtime.shield import in_thread
 from luma_async.errors import DownloadError, VideoExpiredError
@@ -52,7 +52,7 @@ class Downloader:
         attributes = {telemetry.GENERATION: generation.id}
         with telemetry.span("download", attributes, current=True) as span:
             async with self._slots:
-                size = await self._store(PartialFile(target, generation.id, overwrite), generation)
+                size = await self._store(PartFile(target, generation.id, overwrite), generation)
             span.set(telemetry.SIZE, size)
         message = "the video of generation %s is stored, %d bytes"
         telemetry.log(
@@ -65,7 +65,7 @@ class Downloader:
         )
         return target
 
-    async def _store(self, part: PartialFile, generation: Generation) -> int:
+    async def _store(self, part: PartFile, generation: Generation) -> int:
         try:
             await in_thread(part.open)
             await self._fill(part, generation)
@@ -78,11 +78,11 @@ class Downloader:
             await in_thread(part.close)
         return part.size
 
-    async def _fill(self, part: PartialFile, generation: Generation) -> None:
+    async def _fill(self, part: PartFile, generation: Generation) -> None:
         failures, reached, expired_at = 0, part.size, -1
         while True:
             try:
-                await self._transfer(part, _address(generation))
+                await self._transfer(part, _url(generation))
                 return
             except VideoExpiredError:
                 # An address that brought something was fresh, and may have expired meanwhile.
@@ -102,11 +102,11 @@ class Downloader:
                 telemetry.repeated("download", delay, error, attributes, str(error))
             await self._rate_limiter.pause(delay)
 
-    async def _transfer(self, part: PartialFile, address: str) -> None:
+    async def _transfer(self, part: PartFile, url: str) -> None:
         headers = {}
         if part.size and part.etag is not None:
             headers = {"Range": f"bytes={part.size}-", "If-Range": part.etag}
-        async with self._cdn.get(address, headers) as response:
+        async with self._cdn.get(url, headers) as response:
             total = await self._agree(part, response)
             if response.status != 416:
                 await self._copy(part, response, total)
@@ -116,7 +116,7 @@ class Downloader:
             await in_thread(part.restart, None)
             raise TransferError(f"what came is not the video: {problem}")
 
-    async def _agree(self, part: PartialFile, response: aiohttp.ClientResponse) -> int | None:
+    async def _agree(self, part: PartFile, response: aiohttp.ClientResponse) -> int | None:
         """Make the partial file fit what is coming; return the size of the whole, if known."""
         start, total = _extent(response)
         if start == 0 and not _is_encoded(response):
@@ -129,7 +129,7 @@ class Downloader:
         return total
 
     async def _copy(
-        self, part: PartialFile, response: aiohttp.ClientResponse, total: int | None
+        self, part: PartFile, response: aiohttp.ClientResponse, total: int | None
     ) -> None:
         batch = bytearray()
         pace = _Pace(self._stall_timeout)
@@ -176,11 +176,11 @@ class _Pace:
         self._end, self._came = now + self._window, 0
 
 
-def _address(generation: Generation) -> str:
-    address = generation.video.address if generation.video is not None else None
-    if address is None:
+def _url(generation: Generation) -> str:
+    url = generation.video.address if generation.video is not None else None
+    if url is None:
         raise DownloadError(f"generation {generation.id} ({generation.state}) has no video yet")
-    return address
+    return url
 
 
 def _extent(response: aiohttp.ClientResponse) -> tuple[int, int | None]:
@@ -195,7 +195,7 @@ def _extent(response: aiohttp.ClientResponse) -> tuple[int, int | None]:
     return int(total if start is None else start), int(total)
 
 
-def _is_same(part: PartialFile, response: aiohttp.ClientResponse, total: int | None) -> bool:
+def _is_same(part: PartFile, response: aiohttp.ClientResponse, total: int | None) -> bool:
     # Not every host honours If-Range.
     return response.headers.get("ETag", part.etag) == part.etag and part.total in (None, total)
 

@@ -1,4 +1,4 @@
-"""Videos that are on disk already."""
+"""Whether a file is a whole MP4 file."""
 
 import hashlib
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import BinaryIO, cast
 
 from attrs import frozen
 
-from luma_async._downloads.part_file import mp4_problem
+_MAX_BOXES = 100_000
 
 
 @frozen
@@ -31,3 +31,30 @@ def inspect_video(path: Path) -> VideoFile | None:
             return None
         file.seek(0)
         return VideoFile(size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def mp4_problem(file: BinaryIO, size: int) -> str | None:
+    """Say what keeps a file from being a whole MP4 file; None if nothing does.
+
+    The boxes of the top level (ISO/IEC 14496-12) have to begin with ``ftyp``, contain ``moov``,
+    and end where the file ends.
+    """
+    position = 0
+    names: list[bytes] = []
+    while position < size and len(names) < _MAX_BOXES:
+        file.seek(position)
+        head = file.read(16)
+        length, name = int.from_bytes(head[:4], "big"), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        elif length == 0:
+            length = size - position
+        if len(head) < 8 or length < 8:
+            return "it is no MP4 file"
+        names.append(name)
+        position += length
+    if names[:1] != [b"ftyp"]:
+        return "it is no MP4 file"
+    if position != size or b"moov" not in names:
+        return "the MP4 file is not complete"
+    return None

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from attrs import define, field
 
+from luma_async._downloads.mp4 import mp4_problem
 from luma_async._runtime.failpoints import failpoint
 from luma_async._runtime.file_lock import lock
 from luma_async.errors import DownloadError
@@ -21,12 +22,11 @@ from luma_async.errors import DownloadError
 _OPEN_PART = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _OPEN_NOTE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MAX_NOTE_BYTES = 64 * 1024
-_MAX_BOXES = 100_000
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 
 
 @define(eq=False)
-class PartialFile:
+class PartFile:
     """The ``.part`` beside a target, and what is needed to resume it.
 
     Attributes:
@@ -112,7 +112,7 @@ class PartialFile:
             self._note.unlink(missing_ok=True)
             if etag is not None:
                 note = {"generation": self._generation, "etag": etag, "total": total}
-                # A new file always, so that no link leads the note elsewhere.
+                # Always a new file: no link can lead the note elsewhere.
                 with self._note.open("x", encoding="utf-8") as file:
                     json.dump(note, file)
         except OSError as error:
@@ -157,7 +157,7 @@ class PartialFile:
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
-            # Nobody knows now what is on the disk, so that it is not to be resumed.
+            # Nobody knows now what is on the disk: it is not to be resumed.
             self.etag = None
             raise self._refusal(error) from None
         _check_target(self.target, overwrite=self._overwrite)
@@ -188,33 +188,6 @@ class PartialFile:
 
     def _refusal(self, error: OSError) -> DownloadError:
         return DownloadError(f"cannot write {self.target}: {error.strerror or error}")
-
-
-def mp4_problem(file: BinaryIO, size: int) -> str | None:
-    """Say what keeps a file from being a whole MP4 file; None if nothing does.
-
-    The boxes of the top level (ISO/IEC 14496-12) have to begin with ``ftyp``, contain ``moov``,
-    and end where the file ends.
-    """
-    position = 0
-    names: list[bytes] = []
-    while position < size and len(names) < _MAX_BOXES:
-        file.seek(position)
-        head = file.read(16)
-        length, name = int.from_bytes(head[:4], "big"), head[4:8]
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        elif length == 0:
-            length = size - position
-        if len(head) < 8 or length < 8:
-            return "it is no MP4 file"
-        names.append(name)
-        position += length
-    if names[:1] != [b"ftyp"]:
-        return "it is no MP4 file"
-    if position != size or b"moov" not in names:
-        return "the MP4 file is not complete"
-    return None
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:

@@ -90,7 +90,7 @@ class Engine:
         return generation
 
     async def account(self) -> Account:
-        """Return what tells this account from others."""
+        """Return what distinguishes this account from others."""
         return Account(await self.api_key_provider.key(), self.base_url)
 
     async def list_generations(self) -> list[GenerationSummary]:
@@ -163,7 +163,7 @@ class Engine:
     async def close(self) -> None:
         """End everything; paid requests under way are given the time to learn their outcome.
 
-        It goes on to its end whatever becomes of the caller, and ends once for all who call it.
+        It goes on to its end even where the caller is cancelled, and runs once for all callers.
         """
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(), name="luma_async close")

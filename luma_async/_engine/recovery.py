@@ -21,7 +21,7 @@ async def search(engine: Engine, error: SubmissionUnknownError, list_delay: floa
     """Return the generation that an order became.
 
     Raises:
-        SubmissionUnknownError: The same error, with a note why it cannot be told.
+        SubmissionUnknownError: The same error, with a note that says what is in doubt.
         LumaError: The service could not be asked.
     """
     unknown = evolve(unknown_receipt(error.order, error.sent_at), order_id=_SOUGHT)

@@ -7,7 +7,7 @@ from luma_async.models import Generation
 
 
 class Recorder(Protocol):
-    """Keeps a record of one order, so that a payment outlives the program.
+    """Keeps a record of one order that outlives the program.
 
     A record that is durable before a paid request leaves, and that learns how it ended before
     anybody else does, makes sure of what a process that died has spent. `luma_async.batch` has one.

@@ -1,4 +1,4 @@
-"""Paid requests: sent once, and followed to their end whatever becomes of the caller."""
+"""Paid requests: sent once, and followed to their end even where the caller is cancelled."""
 
 import asyncio
 import logging
@@ -144,17 +144,17 @@ class Submitter:
             raise result.error
         telemetry.repeated(attempt.request.route, delay, result.error)
         if isinstance(result, Rejected):
-            # One order was told to come back later; the others would be told the same.
-            self._rate_limiter.hold(self._rate_limiter.paid, delay)
+            # The limit that one order met holds for the others as well.
+            self._rate_limiter.delay_until(self._rate_limiter.paid, clock.now() + delay)
         else:
             await self._rate_limiter.pause(delay)
 
     async def _send(self, attempt: Attempt, reservation: Reservation) -> SubmissionResult:
         """Send an order once, and learn how that ends even if the caller is cancelled meanwhile.
 
-        The exchange is a task of its own, as a cancelled coroutine cannot go on. Before a byte
-        has left, cancelling ends it. Afterwards only its answer tells whether money was spent,
-        so that the caller's cancellation is held back until it is there, at most for
+        The exchange runs in a separate task, as a cancelled coroutine cannot go on. Before a byte
+        has left, cancelling ends it. Afterwards only the response shows whether money was spent:
+        the caller's cancellation is held back until it is there, at most for
         `Timeouts.paid`.
         """
         task = asyncio.create_task(
@@ -204,7 +204,7 @@ class Submitter:
             raise
 
     def _book(self, attempt: Attempt, result: SubmissionResult, reservation: Reservation) -> None:
-        """Count what was spent, or may have been, whether or not the caller hears of it."""
+        """Count what was spent, or may have been."""
         if isinstance(result, (Rejected, NotSent)):
             return
         reservation.spend()
@@ -250,19 +250,19 @@ class Submitter:
             return _cancelled_in_time()
 
     def report_unclaimed(self, outcome: Outcome, cancellation: BaseException | None = None) -> None:
-        """Tell of a payment whose caller is no longer there to take what it brought."""
+        """Keep and log a payment whose caller was cancelled before it could take the result."""
         self.unclaimed.append(outcome)
         attributes = {}
         if outcome.generation is not None:
-            news = f"was accepted as generation {outcome.generation.id} and is paid"
+            what = f"was accepted as generation {outcome.generation.id} and is paid"
             attributes = {telemetry.GENERATION: outcome.generation.id}
         else:
-            news = "has an unknown outcome and may be paid"
+            what = "has an unknown outcome and may be paid"
         message = "The caller of a create or extend is gone; it %s"
-        telemetry.log(logging.WARNING, "order.unclaimed", attributes, message, news)
+        telemetry.log(logging.WARNING, "order.unclaimed", attributes, message, what)
         if cancellation is not None:
             cancellation.add_note(
-                f"The create or extend had been sent; it {news}. LumaClient.unclaimed() holds it."
+                f"The create or extend had been sent; it {what}. LumaClient.unclaimed() holds it."
             )
 
 

@@ -44,7 +44,7 @@ def _histogram(
     ).record
 
 
-# One of each for the process, however many clients it has.
+# One of each for the process: its clients share them.
 _INSTRUMENTS: Mapping[str, Callable[[float, Attributes], None]] = MappingProxyType(
     {
         "request.duration": _histogram(
@@ -61,7 +61,7 @@ _INSTRUMENTS: Mapping[str, Callable[[float, Attributes], None]] = MappingProxyTy
             "generations.waiting", "{generation}", "Generations that somebody waits for."
         ),
         "generation.delay": _histogram(
-            "generation.delay", "s", "How long after its end an end was heard of.", _DELAYS
+            "generation.delay", "s", "How long after its end an end was seen.", _DELAYS
         ),
         "orders.unknown": _counter(
             "orders.unknown", "{order}", "Paid requests whose outcome cannot be known."
@@ -105,7 +105,7 @@ class _Span:
 class OpenTelemetry:
     """Sends spans and metrics to the providers that the program has set.
 
-    Whatever these raise is caught by the guard.
+    The guard catches what these raise.
     """
 
     _guard: Guard

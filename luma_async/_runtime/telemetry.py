@@ -1,13 +1,13 @@
-"""What is told to those who operate a program: log lines, spans and metrics.
+"""Log lines, spans and metrics for those who operate a program.
 
-All three name what they tell by the same attributes: those of OpenTelemetry's semantic
+All three use the same attributes: those of OpenTelemetry's semantic
 conventions where there is one, and else ``luma_async.*``. No attribute holds a prompt, a key or
 the address of a video.
 
 Log lines go to the logger ``luma_async``. Spans and metrics go to OpenTelemetry where its API is
 installed, which is for the program to collect them, and nowhere otherwise.
 
-Whatever a program has put behind these, a filter, a handler or a processor of its own, may fail;
+A filter, a handler or a processor that a program has installed may fail;
 that must not keep a caller from hearing of what was paid. So nothing here raises.
 """
 
@@ -89,7 +89,7 @@ def repeated(
     attributes: Attributes = _NONE,
     reason: str | None = None,
 ) -> None:
-    """Tell that a request is sent once more, after some seconds, as it failed.
+    """Report that a request failed and is sent once more after some seconds.
 
     The reason is what the error is, unless something else is given that may stand in a log.
     """
@@ -150,7 +150,7 @@ def span(
         operation: What it is called.
         attributes: What is known of it already.
         current: Whether what happens within it is a part of it. An asynchronous generator cannot
-            have that: it would stay so for whoever iterates.
+            have that: the span would stay current for its consumer.
     """
     collector = _collector()
     if collector is None:
@@ -170,7 +170,7 @@ def careful() -> Generator[None]:
     """Do something for the program's collector, and log instead of failing."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is not what was asked for
+    except Exception as error:  # noqa: BLE001 - no failure of theirs is ours
         _complain(type(error).__name__)
 
 

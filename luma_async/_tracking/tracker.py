@@ -1,7 +1,7 @@
 """Many waiters, few requests.
 
-One tracker serves all coroutines of a client that wait. Each generation is asked for once,
-however many wait for it, and together with the others, in requests of up to
+One tracker serves all coroutines of a client that wait. It asks once for each generation that any
+of them waits for, and together with the others, in requests of up to
 `Limits.ids_per_request` ids, at the times that `luma_async._tracking.sansio.poll_planner` decides.
 
 Between requests nothing runs but a timer of the event loop, and that only while somebody waits.
@@ -28,7 +28,7 @@ from luma_async._tracking.sansio.duration_models import Kind
 from luma_async._tracking.sansio.poll_planner import PollPlanner
 from luma_async._tracking.sansio.poll_state import Poll
 from luma_async._tracking.sansio.subscriptions import Subscriptions
-from luma_async._tracking.sansio.updates import Delivered, Ended, Event, Failed, Update
+from luma_async._tracking.sansio.updates import Ended, Update
 from luma_async._tracking.waiters import Waiter
 from luma_async.errors import (
     APIError,
@@ -78,7 +78,8 @@ class Tracker:
         if self._closed:
             waiter.fail(_closed())
         else:
-            self._publish(self.subscriptions.join(waiter, known, clock.now(), datetime.now(UTC)))
+            self.subscriptions.join(waiter, known, clock.now(), datetime.now(UTC))
+            self._measure()
             self._arm()
 
     def leave(self, waiter: Waiter) -> None:
@@ -94,28 +95,22 @@ class Tracker:
 
     def receive(self, result: StatusResult, asked_at: float) -> None:
         """Take in the response to a request that was made at a time."""
-        self._publish(self.subscriptions.receive(result, asked_at, clock.now()))
+        self._report(self.subscriptions.receive(result, asked_at, clock.now()))
 
     async def close(self) -> None:
         """End all waits with `ClientStateError` and leave nothing behind."""
         self._closed = True
-        self._publish(self.subscriptions.fail_all(_closed()))
+        self.subscriptions.fail_all(_closed())
         self._disarm()
         for request in self._requests:
             request.cancel()
         if self._requests:
             await asyncio.wait(self._requests)
 
-    def _publish(self, events: Iterable[Event]) -> None:
-        """Carry out what was decided."""
-        for event in events:
-            match event:
-                case Delivered(subscriber, update, is_last):
-                    subscriber.deliver(update, is_last=is_last)
-                case Failed(subscriber, error):
-                    subscriber.fail(error)
-                case Ended(generation_id, result, delay):
-                    _report_end(generation_id, result, delay)
+    def _report(self, ended: Iterable[Ended]) -> None:
+        """Log and measure what has changed."""
+        for one in ended:
+            _report_end(one)
         self._measure()
 
     def _measure(self) -> None:
@@ -164,7 +159,7 @@ class Tracker:
             )
             failure = LumaError(f"the tracker failed: {type(error).__name__}")
             failure.__cause__ = error
-            self._publish(self.subscriptions.fail_all(failure))
+            self.subscriptions.fail_all(failure)
         self._arm()
 
     async def _request(self) -> None:
@@ -198,7 +193,7 @@ class Tracker:
 
     def _answered(self, poll: Poll, result: StatusResult) -> None:
         now = clock.now()
-        self._publish(self.subscriptions.receive(result, poll.asked_at, now))
+        self._report(self.subscriptions.receive(result, poll.asked_at, now))
         found = {generation.id for generation in result.generations}
         count = len(poll.states)
         telemetry.log(
@@ -215,11 +210,11 @@ class Tracker:
             error = ResponseFormatError(result.problems)
             attributes = {telemetry.IDS: count, **telemetry.describe(error)}
             telemetry.log(logging.WARNING, "poll.unreadable", attributes, "%s", error)
-            self._publish(self.subscriptions.fail_snapshots(absent, error, poll.asked_at, now))
+            self.subscriptions.fail_snapshots(absent, error, poll.asked_at, now)
             found.update(absent)
         self.planner.answered(poll, now, found)
         if not result.problems:
-            self._publish(self.subscriptions.missed(absent, now, alone=count == 1))
+            self._report(self.subscriptions.missed(absent, now, alone=count == 1))
 
     def _failed(self, poll: Poll, error: LumaError) -> None:
         now, subscriptions = clock.now(), self.subscriptions
@@ -233,13 +228,13 @@ class Tracker:
         )
         if isinstance(error, NotFoundError) and len(poll.states) == 1:
             (generation_id,) = poll.ids
-            self._publish(subscriptions.finish_snapshots(generation_id, Update(generation_id)))
-        self._publish(subscriptions.fail_snapshots(poll.ids, error, poll.asked_at, now))
+            subscriptions.finish_snapshots(generation_id, Update(generation_id))
+        subscriptions.fail_snapshots(poll.ids, error, poll.asked_at, now)
         if offender is not None:
-            self._publish(subscriptions.refused(offender, error, now))
+            self._report(subscriptions.refused(offender, error, now))
         if isinstance(error, ClientStateError):
             # The caller's session is closed, and will not open again.
-            self._publish(subscriptions.fail_all(error))
+            subscriptions.fail_all(error)
         # Not the error's own words, which may repeat the response, and with it prompts and ids.
         kind = type(error).__name__ + (f" {status}" if status is not None else "")
         count = len(poll.states)
@@ -258,20 +253,20 @@ def state_of(generation: Generation) -> str:
     return printable(generation.state)[:100]
 
 
-def _report_end(generation_id: str, result: Generation | LumaError, delay: float | None) -> None:
+def _report_end(ended: Ended) -> None:
     attributes: telemetry.Attributes
-    if isinstance(result, Generation):
-        attributes = {telemetry.STATE: state_of(result)}
+    if isinstance(ended.result, Generation):
+        attributes = {telemetry.STATE: state_of(ended.result)}
     else:
-        attributes = telemetry.describe(result)
-    if delay is not None:
-        telemetry.measure("generation.delay", delay)
+        attributes = telemetry.describe(ended.result)
+    if ended.delay is not None:
+        telemetry.measure("generation.delay", ended.delay)
     telemetry.log(
         logging.INFO,
         "generation.ended",
-        {telemetry.GENERATION: generation_id, **attributes},
+        {telemetry.GENERATION: ended.id, **attributes},
         "generation %s ended: %s",
-        generation_id,
+        ended.id,
         next(iter(attributes.values())),
     )
 

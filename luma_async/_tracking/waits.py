@@ -6,8 +6,8 @@ from typing import Self
 
 import anyio
 
-from luma_async._api.sansio.requests import id_of, unique_ids
 from luma_async._api.sansio.responses import unknown_id
+from luma_async._api.sansio.validation import id_of, unique_ids
 from luma_async._runtime import clock, telemetry
 from luma_async._tracking.sansio.progress import has_video_or_failed
 from luma_async._tracking.sansio.updates import Update

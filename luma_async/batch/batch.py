@@ -9,7 +9,7 @@ from typing import Self
 
 from attrs import define
 
-from luma_async._api.sansio.requests import check_many, check_order
+from luma_async._api.sansio.validation import check_many, check_order
 from luma_async._payments.sansio.reconciliation import candidates
 from luma_async._runtime.shield import in_thread
 from luma_async.batch.callback import Callback

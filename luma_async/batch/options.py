@@ -5,7 +5,7 @@ from typing import get_args
 
 from attrs import Attribute, field, frozen
 
-from luma_async._api.sansio.requests import check_kinds, check_timeout
+from luma_async._api.sansio.validation import check_kinds, check_timeout
 from luma_async.batch.ledger.sansio.record import Record
 from luma_async.batch.ledger.sansio.transitions import OnUnknown
 from luma_async.errors import ConfigurationError

@@ -1,6 +1,6 @@
-"""The Luma service of AI/ML API in a box, on real ports of this machine and free of charge.
+"""An emulator of the Luma service of AI/ML API that runs on local ports.
 
-It shares no code with the client, so that no mistake of the one hides in the other.
+It shares no code with the client: a mistake in one cannot hide in the other.
 """
 
 from luma_async.emulator.faults import Fault

@@ -5,42 +5,39 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Counts the seconds during which the emulator has been serving.
+    """Counts the seconds that the emulator has served; while it is stopped, the count stands still.
 
-    The count is 0 until the emulator serves, and stands still between two spells of serving. Its
-    source is `source` where one is given, else the clock of the event loop that serves, so that a
-    loop with virtual time moves the emulator's world as well.
-
-    `started_at` is the date that second 0 stands for; None takes the date of construction. It has
-    to know its time zone.
+    It reads `source` if given, else the clock of the event loop that serves, which may be virtual.
+    `started_at` is the date of second 0 and must have a time zone; None is the date of
+    construction.
     """
 
     def __init__(
         self, source: Callable[[], float] | None = None, started_at: datetime | None = None
     ) -> None:
-        self._own_source = source
-        self._reading: Callable[[], float] | None = None
-        self._passed = 0.0
+        self._source = source
+        self._elapsed: Callable[[], float] | None = None
+        self._elapsed_before = 0.0
         self.started_at: datetime = started_at or datetime.now(UTC)
 
     def start(self, loop_time: Callable[[], float]) -> None:
-        """Let time pass, as read from `loop_time` unless the clock has a source of its own."""
-        if self._reading is not None:
+        """Start counting by `loop_time`, or by the clock's source if it has one."""
+        if self._elapsed is not None:
             return
-        source = self._own_source or loop_time
-        origin = source() - self._passed
-        self._reading = lambda: source() - origin
+        source = self._source or loop_time
+        origin = source() - self._elapsed_before
+        self._elapsed = lambda: source() - origin
 
     def stop(self) -> None:
-        """Let time stand still until the next start."""
-        self._passed = self.now()
-        self._reading = None
+        """Stop counting until the next start."""
+        self._elapsed_before = self.now()
+        self._elapsed = None
 
     def now(self) -> float:
-        """Return the seconds that have passed; any thread may ask."""
-        reading = self._reading
-        return self._passed if reading is None else reading()
+        """Return the seconds served; may be called from any thread."""
+        elapsed = self._elapsed
+        return self._elapsed_before if elapsed is None else elapsed()
 
     def date(self, seconds: float) -> datetime:
-        """Return the date at which the count stood at `seconds`."""
+        """Return the date in UTC when the count was `seconds`."""
         return self.started_at.astimezone(UTC) + timedelta(seconds=seconds)

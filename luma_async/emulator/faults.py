@@ -1,4 +1,4 @@
-"""Scripted faults: what shall go wrong, with which request, how often."""
+"""Scripted faults: what goes wrong, with which requests, how often."""
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -7,10 +7,10 @@ from typing import Any, Literal
 import attrs
 from attrs.validators import ge, optional
 
-from luma_async.emulator.http_errors import RefusalError
-from luma_async.emulator.mutations import SHAPES, reshape
+from luma_async.emulator.http_errors import HttpError
+from luma_async.emulator.mutations import MUTATIONS, mutate
 from luma_async.emulator.request_log import WireRequest
-from luma_async.emulator.responses import Answer, phrase
+from luma_async.emulator.responses import Response
 
 Route = Literal["create", "get", "extend", "list", "upload", "video"]
 ROUTES = ("create", "get", "extend", "list", "upload", "video")
@@ -25,33 +25,35 @@ def _id_set(ids: str | Iterable[str]) -> frozenset[str]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Fault:
-    """Something that goes wrong with certain requests. Wrong combinations are a `ValueError`.
+    """A fault in the responses to certain requests. Invalid combinations are a `ValueError`.
 
-    Which requests it strikes:
+    Which requests match:
 
-    - `route`: those of one route; None strikes any request of either host.
-    - `times`: so many of them; None strikes for ever. `skip`: this many pass first.
-    - `ids`: only those that name one of these ids. A list names none and is struck all the same.
-      The shapes `missing` and `unknown` change these generations and leave the others alone.
+    - `route`: requests of one route; None matches every request of either host.
+    - `times`: how many requests the fault affects; None is no limit. `skip`: how many matching
+      requests pass before the first one.
+    - `ids`: only requests for one of these ids. A list names no ids and always matches. The shapes
+      `missing` and `unknown` change these generations only.
     - `prompt`: only paid orders with exactly this prompt.
 
-    What then happens; without any of these, the ordinary answer is given:
+    What happens to them; without any of these fields, they get the ordinary response:
 
-    - `status`, `body`: this answer instead of the ordinary one. The body is a text, bytes, or
-      anything that JSON can hold; the default is the service's error of that status. With `accept`
-      a create or extend is accepted and billed first, otherwise it is not. A status below 300 with
-      no body is different: the order is accepted, and its answer only bears another number.
-    - `headers`: added to the answer, whichever it is.
-    - `shape`: a change to the ordinary answer: `missing` (generations left out), `reordered`,
-      `duplicated`, `unknown` (a state that no document names), `foreign` (one that nobody asked
-      for), `first` (only one of them), `wrapped` (a list of one, or the list inside an object); or
-      a function from the answer's JSON to another. Videos have no shape and are passed over.
-    - `delay`: seconds of the event loop between accepting an order and answering it.
-    - `drop`: the connection is closed without an answer, "before" the order is accepted, with
-      nothing billed, or "after".
-    - `cut_at`: the connection is closed after so many bytes of the answer, head included.
-    - `drip`: seconds between any two bytes of the answer. The connection is closed behind it.
-    - `reset`: a drop or a cut ends in a TCP reset rather than in an orderly end.
+    - `status`, `body`: replace the response. The body is a string, bytes, or anything that JSON can
+      represent; the default is the service's error of that status. With `accept` a create or
+      extend is accepted and billed first, otherwise it is not. A status below 300 without a body is
+      different: the order is accepted, and only the status of its response changes.
+    - `headers`: added to the response.
+    - `shape`: changes the ordinary response: `missing` (generations left out), `reordered`,
+      `duplicated`, `unknown` (a state that no document names), `foreign` (a generation added that
+      was not requested), `first` (only the first generation), `wrapped` (an object in a list, or
+      the list in an object); or a function that takes the response's JSON and returns another.
+      Requests for videos do not match.
+    - `delay`: seconds of the event loop between the acceptance of an order and the response.
+    - `drop`: closes the connection without a response, "before" the order is accepted and billed,
+      or "after".
+    - `cut_at`: closes the connection after this many bytes of the response, headers included.
+    - `drip`: seconds between any two bytes of the response. The connection is closed afterwards.
+    - `reset`: makes `drop` or `cut_at` close the connection with a TCP reset.
     """
 
     route: Route | None = None
@@ -71,13 +73,13 @@ class Fault:
     shape: str | Callable[[Any], Any] | None = None
 
     def __attrs_post_init__(self) -> None:
-        complaints = [text for wrong, text in self._mistakes() if wrong]
-        if complaints:
-            raise ValueError("; ".join(complaints))
+        errors = [message for is_wrong, message in self._checks() if is_wrong]
+        if errors:
+            raise ValueError("; ".join(errors))
 
-    def _mistakes(self) -> Collection[tuple[bool, str]]:
-        answers = self.status is not None or self.body is not None
-        spoken = answers or bool(self.headers) or self.cut_at is not None or self.drip > 0
+    def _checks(self) -> Collection[tuple[bool, str]]:
+        replaces = self.status is not None or self.body is not None
+        responds = replaces or bool(self.headers) or self.cut_at is not None or self.drip > 0
         unpaid = self.route is not None and self.route not in PAID_ROUTES
         return (
             (
@@ -93,24 +95,24 @@ class Fault:
                 "status is from 200 to 599",
             ),
             (self.times is not None and self.times < 1, "times is at least 1"),
-            (bool(self.drop) and (spoken or bool(self.shape)), "drop gives no answer to change"),
-            (answers and bool(self.shape), "shape changes the ordinary answer: give no other"),
+            (bool(self.drop) and (responds or bool(self.shape)), "drop gives no answer to change"),
+            (replaces and bool(self.shape), "shape changes the ordinary answer: give no other"),
             (self.reset and not self.drop and self.cut_at is None, "reset needs drop or cut_at"),
             (self.accept and unpaid, "accept is for create and extend"),
             (self.accept and self.drop == "before", "drop before acceptance accepts nothing"),
             (self.prompt is not None and unpaid, "prompt is for create and extend"),
-            (isinstance(self.shape, str) and self.shape not in SHAPES, "shape is not known"),
+            (isinstance(self.shape, str) and self.shape not in MUTATIONS, "shape is not known"),
             (bool(self.shape) and self.route == "video", "a video has no shape"),
         )
 
     @property
     def needs_raw_answer(self) -> bool:
-        """Whether the answer has to be written byte by byte rather than by the web server."""
+        """Whether the response has to bypass the web server."""
         breaks_framing = any(name.lower() in _FRAMING for name in self.headers)
         return self.cut_at is not None or self.drip > 0 or breaks_framing
 
     def concerns(self, request: WireRequest, prompt: str | None) -> bool:
-        """Whether it could strike a request, of this prompt if it is a paid order."""
+        """Whether a request matches; `prompt` is that of a paid order."""
         if self.route not in {None, request.route} or (self.shape and request.host == "cdn"):
             return False
         if self.prompt is not None and self.prompt != prompt:
@@ -120,87 +122,79 @@ class Fault:
     def answer(
         self,
         request: WireRequest,
-        ordinary: Callable[[], Answer],
-        refuse: Callable[[RefusalError], Answer],
-    ) -> Answer | None:
-        """Return what a struck request is answered with, or None for a connection just closed.
+        ordinary: Callable[[], Response],
+        refuse: Callable[[HttpError], Response],
+    ) -> Response | None:
+        """Return the response to a matching request; None closes the connection.
 
-        `ordinary` gives the ordinary answer and thereby accepts and bills the order; it is called
-        at most once. `refuse` words an error.
+        `ordinary` accepts and bills the order and returns the ordinary response; it is called at
+        most once. `refuse` returns the response to an error.
         """
         if self.drop == "before":
             return None
-        renumbered = self.body is None and self.status is not None and self.status < 300
-        replaced = (self.status is not None or self.body is not None) and not renumbered
-        usual = ordinary() if self.accept or not replaced else None
+        changes_status = self.body is None and self.status is not None and self.status < 300
+        replaces = (self.status is not None or self.body is not None) and not changes_status
+        response = ordinary() if self.accept or not replaces else None
         if self.drop == "after":
             return None
-        if replaced or usual is None:
-            return self._own_answer(request, refuse).with_headers(self.headers)
-        return self._changed(usual).with_headers(self.headers)
+        if replaces or response is None:
+            return self._replacement(request, refuse).with_headers(self.headers)
+        return self._changed(response).with_headers(self.headers)
 
-    def _own_answer(self, request: WireRequest, refuse: Callable[[RefusalError], Answer]) -> Answer:
+    def _replacement(
+        self, request: WireRequest, error_response: Callable[[HttpError], Response]
+    ) -> Response:
         status = self.status or (201 if request.route in _CREATED_BY else 200)
         if self.body is None:
-            return refuse(RefusalError(status, _MESSAGES.get(status) or phrase(status)))
+            return error_response(HttpError(status))
         if isinstance(self.body, bytes):
-            return Answer(status, {"Content-Type": "application/octet-stream"}, (self.body,))
+            return Response(status, {"Content-Type": "application/octet-stream"}, (self.body,))
         if isinstance(self.body, str):
             encoded = self.body.encode("utf-8", "surrogatepass")
-            return Answer(status, {"Content-Type": "text/html; charset=utf-8"}, (encoded,))
-        return Answer.of_json(status, self.body)
+            return Response(status, {"Content-Type": "text/html; charset=utf-8"}, (encoded,))
+        return Response.from_json(status, self.body)
 
-    def _changed(self, usual: Answer) -> Answer:
-        changed = attrs.evolve(usual, status=self.status or usual.status)
-        if self.shape is None or usual.status >= 300:
+    def _changed(self, response: Response) -> Response:
+        changed = attrs.evolve(response, status=self.status or response.status)
+        if self.shape is None or response.status >= 300:
             return changed
-        value = usual.value()
-        shaped = (
-            reshape(self.shape, value, self.ids)
-            if isinstance(self.shape, str)
-            else self.shape(value)
-        )
-        return attrs.evolve(changed, pieces=(json.dumps(shaped).encode(),))
-
-
-_MESSAGES = {
-    400: "Body validation error",
-    401: "Unauthorized",
-    403: "You've run out of credits. Top up the balance to go on.",
-    429: "Too many requests",
-    500: "Internal server error",
-}
+        body = response.json()
+        if isinstance(self.shape, str):
+            body = mutate(self.shape, body, self.ids)
+        else:
+            body = self.shape(body)
+        return attrs.evolve(changed, chunks=(json.dumps(body).encode(),))
 
 
 @attrs.define(eq=False)
-class _Armed:
+class _QueuedFault:
     fault: Fault
-    passed: int = 0
-    struck: int = 0
+    skipped: int = 0
+    matched: int = 0
 
 
-class FaultDesk:
-    """Holds the faults that wait for their requests."""
+class FaultQueue:
+    """The faults that were injected, in order."""
 
     def __init__(self) -> None:
-        self._armed: list[_Armed] = []
+        self._queue: list[_QueuedFault] = []
 
-    def inject(self, fault: Fault) -> None:
-        """Arm a fault."""
-        self._armed.append(_Armed(fault))
+    def add(self, fault: Fault) -> None:
+        """Append a fault."""
+        self._queue.append(_QueuedFault(fault))
 
     def clear(self, faults: Collection[Fault]) -> None:
-        """Disarm these faults, or all when none is named."""
-        self._armed = [item for item in self._armed if faults and item.fault not in faults]
+        """Remove these faults, or all faults if there are none."""
+        self._queue = [item for item in self._queue if faults and item.fault not in faults]
 
-    def strike(self, request: WireRequest, prompt: str | None) -> Fault | None:
-        """Return the fault that a request is to suffer: the oldest one that is due, if any."""
-        for item in self._armed:
+    def match(self, request: WireRequest, prompt: str | None) -> Fault | None:
+        """Return the oldest fault that applies to a request, and count it."""
+        for item in self._queue:
             if not item.fault.concerns(request, prompt):
                 continue
-            if item.passed < item.fault.skip:
-                item.passed += 1
-            elif item.fault.times is None or item.struck < item.fault.times:
-                item.struck += 1
+            if item.skipped < item.fault.skip:
+                item.skipped += 1
+            elif item.fault.times is None or item.matched < item.fault.times:
+                item.matched += 1
                 return item.fault
         return None

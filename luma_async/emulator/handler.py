@@ -1,157 +1,166 @@
-"""One request and its answer: the way that every request of both hosts takes."""
+"""Handles one request of either host: logs it, applies a fault if one matches, and responds."""
 
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeAlias
 
 from aiohttp import web
 
 from luma_async.emulator.faults import Fault
-from luma_async.emulator.http_errors import RefusalError
-from luma_async.emulator.orders import read_json
+from luma_async.emulator.http_errors import HttpError
+from luma_async.emulator.orders import parse_body
 from luma_async.emulator.query import read_ids
 from luma_async.emulator.request_log import Host, WireRequest
-from luma_async.emulator.responses import Answer
-from luma_async.emulator.service import Asked, Service
+from luma_async.emulator.responses import Response
+from luma_async.emulator.service import IncomingRequest, Service
 
-Respond: TypeAlias = Callable[[Service, Asked], Answer]
-Refuse: TypeAlias = Callable[[Service, Asked, RefusalError], Answer]
-WebHandler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+RouteHandler: TypeAlias = Callable[[Service, IncomingRequest], Response]
+ErrorHandler: TypeAlias = Callable[[Service, IncomingRequest, HttpError], Response]
 
 
-def handler(
-    service: Service, host: Host, route: str, respond: Respond, refuse: Refuse
-) -> WebHandler:
-    """Return the web handler of one route.
+def add_route(
+    method: str,
+    path: str,
+    route: str,
+    on_request: RouteHandler,
+    *,
+    app: web.Application,
+    service: Service,
+    host: Host,
+    on_error: ErrorHandler,
+) -> None:
+    """Add a route to an application.
 
-    `respond` gives the ordinary answer or raises `RefusalError`, which `refuse` words.
+    `on_request` returns the ordinary response or raises `HttpError`, which `on_error` turns into a
+    response.
     """
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        wire = _note(service, host, route, request)
         with suppress(ConnectionError):
-            asked = await _receive(wire, request)
-            fault, answer = _settle(service, asked, respond, refuse)
+            incoming = await _receive(service, host, route, request)
+            fault, response = _respond(service, incoming, on_request, on_error)
             if fault is not None:
                 await asyncio.sleep(fault.delay)
-            if answer is None:
-                return _hang_up(request, reset=fault is not None and fault.reset)
+            if response is None:
+                return _disconnect(request, reset=fault is not None and fault.reset)
             with service.lock:
-                service.wire.settle(wire.number, answer.status)
+                service.request_log.record_status(incoming.logged.number, response.status)
             if fault is not None and fault.needs_raw_answer:
-                return await _break(request, answer, fault)
-            return await _send(request, answer)
-        # The client has left. The web server finds that out as well, and sends nothing.
+                return await _send_raw(request, response, fault)
+            return await _send(request, response)
+        # The client has disconnected. aiohttp detects that as well, and sends nothing.
         return web.Response()
 
-    return handle
+    app.router.add_route(method, path, handle)
 
 
-def _settle(
-    service: Service, asked: Asked, respond: Respond, refuse: Refuse
-) -> tuple[Fault | None, Answer | None]:
-    """Do what a request asks for, as far as a fault allows, and say what it shall be told."""
-
-    def refused(refusal: RefusalError) -> Answer:
-        return refuse(service, asked, refusal)
-
-    def ordinary() -> Answer:
-        try:
-            return respond(service, asked)
-        except RefusalError as refusal:
-            return refused(refusal)
-
-    with service.lock:
-        fault = service.desk.strike(asked.wire, _prompt(asked))
-        if fault is None:
-            return None, ordinary()
-        return fault, fault.answer(asked.wire, ordinary, refused)
-
-
-def _note(service: Service, host: Host, route: str, request: web.Request) -> WireRequest:
+async def _receive(
+    service: Service, host: Host, route: str, request: web.Request
+) -> IncomingRequest:
+    """Log a request, then read its body."""
     path, _, query = request.raw_path.partition("?")
-    named = request.match_info.get("id")
     with service.lock:
-        return service.wire.add(
+        logged = service.request_log.add(
             WireRequest(
-                number=service.wire.next_number,
+                number=service.request_log.next_number,
                 route=route,
                 method=request.method,
                 path=path,
                 query=query,
-                ids=_asked_ids(query) if route == "get" else (named,) if named else (),
+                ids=_requested_ids(route, query, request.match_info.get("id")),
                 authorization=request.headers.get("Authorization"),
-                connection=service.wire.connection(request.protocol),
+                connection=service.request_log.connection_number(request.protocol),
                 host=host,
                 status=None,
                 at=service.clock.now(),
             )
         )
-
-
-def _asked_ids(query: str) -> tuple[str, ...]:
-    try:
-        return read_ids(query)
-    except RefusalError:
-        return ()
-
-
-async def _receive(wire: WireRequest, request: web.Request) -> Asked:
     body: bytes | None = None
     with suppress(web.HTTPRequestEntityTooLarge):
         body = await request.read()
     headers = {name.lower(): text for name, text in request.headers.items()}
-    return Asked(wire=wire, content_type=request.content_type, body=body, headers=headers)
+    return IncomingRequest(
+        logged=logged, content_type=request.content_type, body=body, headers=headers
+    )
 
 
-def _prompt(asked: Asked) -> str | None:
-    if asked.wire.route not in {"create", "extend"}:
+def _requested_ids(route: str, query: str, id_in_path: str | None) -> tuple[str, ...]:
+    if route != "get":
+        return (id_in_path,) if id_in_path else ()
+    try:
+        return read_ids(query)
+    except HttpError:
+        return ()
+
+
+def _respond(
+    service: Service, request: IncomingRequest, on_request: RouteHandler, on_error: ErrorHandler
+) -> tuple[Fault | None, Response | None]:
+    """Return the matching fault and the response; a response of None closes the connection."""
+
+    def error_response(error: HttpError) -> Response:
+        return on_error(service, request, error)
+
+    def ordinary() -> Response:
+        try:
+            return on_request(service, request)
+        except HttpError as error:
+            return error_response(error)
+
+    with service.lock:
+        fault = service.faults.match(request.logged, _prompt(request))
+        if fault is None:
+            return None, ordinary()
+        return fault, fault.answer(request.logged, ordinary, error_response)
+
+
+def _prompt(request: IncomingRequest) -> str | None:
+    if request.logged.route not in {"create", "extend"}:
         return None
     fields: Any = None
-    with suppress(RefusalError):
-        fields = read_json(asked.content_type, asked.body)
+    with suppress(HttpError):
+        fields = parse_body(request.content_type, request.body)
     prompt = fields.get("user_prompt") if isinstance(fields, dict) else None
     return prompt if isinstance(prompt, str) else None
 
 
-async def _send(request: web.Request, answer: Answer) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    response.content_length = answer.size
-    await response.prepare(request)
-    for piece in answer.body(request.method):
-        await response.write(piece)
-    await response.write_eof()
-    return response
+async def _send(request: web.Request, response: Response) -> web.StreamResponse:
+    stream = web.StreamResponse(status=response.status, headers=response.headers)
+    stream.content_length = response.content_length
+    await stream.prepare(request)
+    for chunk in response.body(request.method):
+        await stream.write(chunk)
+    await stream.write_eof()
+    return stream
 
 
-async def _break(request: web.Request, answer: Answer, fault: Fault) -> web.StreamResponse:
-    """Say what the fault lets through, past the web server, and end the connection."""
-    room = fault.cut_at
-    for piece in answer.raw(request.method):
-        await _write(request, piece[:room], fault.drip)
-        room = None if room is None else max(0, room - len(piece))
-    return _hang_up(request, reset=fault.reset)
+async def _send_raw(request: web.Request, response: Response, fault: Fault) -> web.StreamResponse:
+    """Write the bytes that the fault allows straight to the transport, and disconnect."""
+    bytes_left = fault.cut_at
+    for chunk in response.raw(request.method):
+        await _write(request, chunk[:bytes_left], fault.drip)
+        bytes_left = None if bytes_left is None else max(0, bytes_left - len(chunk))
+    return _disconnect(request, reset=fault.reset)
 
 
 async def _write(request: web.Request, data: bytes, drip: float) -> None:
-    pieces = (data[place : place + 1] for place in range(len(data))) if drip else (data,)
-    for piece in pieces:
+    for part in (data[start : start + 1] for start in range(len(data))) if drip else (data,):
         if request.transport is None:
             return
-        request.transport.write(piece)
+        request.transport.write(part)
         await asyncio.sleep(drip)
 
 
-def _hang_up(request: web.Request, *, reset: bool) -> web.StreamResponse:
+def _disconnect(request: web.Request, *, reset: bool) -> web.StreamResponse:
     if request.transport is not None and reset:
-        # A socket that lingers for no time at all ends in a reset instead of in an orderly end.
+        # Closing a socket with a linger time of 0 sends a TCP reset.
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
     elif request.transport is not None:
         request.transport.close()
-    # The web server finds the connection closed, and takes this for an answer nobody waits for.
+    # aiohttp finds the connection closed and does not send this response.
     return web.Response()

@@ -1,4 +1,4 @@
-"""How the service's answers look, as they were recorded in public."""
+"""The JSON of the service's responses, as recorded in public."""
 
 from datetime import datetime
 from typing import Any
@@ -11,18 +11,13 @@ from luma_async.emulator.world import Generation
 
 
 @attrs.frozen(kw_only=True)
-class Addresses:
-    """Where the video of one generation and its stills are."""
+class MediaUrls:
+    """The URLs of a generation's video and stills."""
 
     video: str
     download: str
     thumbnail: str
     last_frame: str
-
-
-def date(moment: datetime, *, timespec: str = "microseconds") -> str:
-    """Write a date as the service does."""
-    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def generation(
@@ -31,33 +26,32 @@ def generation(
     *,
     created_at: datetime,
     estimate: float | None,
-    addresses: Addresses,
+    urls: MediaUrls,
 ) -> dict[str, Any]:
     """Return a generation as create, get and extend show it."""
-    shown: dict[str, Any] = {
+    body: dict[str, Any] = {
         "id": item.id,
         "prompt": item.order.prompt,
         "state": moment.state,
-        "created_at": date(created_at),
+        "created_at": _iso_date(created_at),
         "video": None,
         "liked": None,
         "estimate_wait_seconds": None if estimate is None else round(estimate, 3),
     }
     if moment.state == FAILED:
-        shown["failure_reason"] = moment.failure_reason or "The video could not be generated"
+        body["failure_reason"] = moment.failure_reason or "The video could not be generated"
     if moment.has_video:
-        shown |= _video(item, addresses)
-    return shown
+        body |= _media(item, urls)
+    return body
 
 
-def _video(item: Generation, addresses: Addresses) -> dict[str, Any]:
+def _media(item: Generation, urls: MediaUrls) -> dict[str, Any]:
     width, height = SIZES[item.order.aspect_ratio]
     size = {"width": width, "height": height}
-    video = {"url": addresses.video, **size, "thumbnail": None, "download_url": addresses.download}
     return {
-        "video": video,
-        "thumbnail": {"url": addresses.thumbnail, **size},
-        "last_frame": {"url": addresses.last_frame, **size},
+        "video": {"url": urls.video, **size, "thumbnail": None, "download_url": urls.download},
+        "thumbnail": {"url": urls.thumbnail, **size},
+        "last_frame": {"url": urls.last_frame, **size},
     }
 
 
@@ -75,5 +69,9 @@ def error(
         "path": path,
         "requestId": request_id,
         "statusCode": status,
-        "timestamp": date(timestamp, timespec="milliseconds"),
+        "timestamp": _iso_date(timestamp, timespec="milliseconds"),
     }
+
+
+def _iso_date(date: datetime, *, timespec: str = "microseconds") -> str:
+    return date.isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What a paid request asks for, and what the service thinks of it."""
+"""Parses and validates the bodies of requests."""
 
 import json
 from collections.abc import Callable
@@ -6,14 +6,15 @@ from typing import Any
 
 import attrs
 
-from luma_async.emulator.http_errors import RefusalError
+from luma_async.emulator.film import SIZES
+from luma_async.emulator.http_errors import HttpError
 
-ASPECT_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21")
+ASPECT_RATIOS = tuple(SIZES)
 
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """One video to make, of a create as of an extend."""
+    """The video that a create or an extend orders."""
 
     prompt: str
     aspect_ratio: str = "16:9"
@@ -22,50 +23,52 @@ class Order:
     image_end_url: str | None = None
 
 
-def read_json(content_type: str, body: bytes | None) -> Any:
-    """Return what the body of a request says.
+def parse_body(content_type: str, body: bytes | None) -> Any:
+    """Parse the body of a request as JSON.
 
-    A body of another content type is not looked at, as the service does not, and reads as an empty
-    object. `body` is None for one that was too long to be received. Raises `RefusalError`.
+    Like the service, it ignores a body of another content type and returns an empty object.
+    `body` is None if it was too long to be received. Raises `HttpError`.
     """
     if body is None:
-        raise RefusalError(413, "request entity too large")
+        raise HttpError(413, "request entity too large")
     if content_type != "application/json" or not body:
         return {}
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise RefusalError(400, "Body validation error: the body is not JSON") from None
+        raise HttpError(400, "Body validation error: the body is not JSON") from None
 
 
-def read_order(fields: Any) -> Order:
-    """Check the body of a create or an extend.
+def parse_order(fields: Any) -> Order:
+    """Validate the body of a create or an extend.
 
-    Unknown fields are ignored, and null stands for a field that is left out. Raises `RefusalError`
-    with every complaint in its message.
+    Unknown fields are ignored, and null counts as absent. Raises `HttpError` with every validation
+    error in its message.
     """
     if not isinstance(fields, dict):
-        raise RefusalError(400, "Body validation error: the body must be an object")
-    given = {name: fields[name] for name in _RULES if fields.get(name) is not None}
-    complaints = [
-        rule for name, (rule, holds) in _RULES.items() if name in given and not holds(given[name])
+        raise HttpError(400, "Body validation error: the body must be an object")
+    present = {name: fields[name] for name in _RULES if fields.get(name) is not None}
+    errors = [
+        rule
+        for name, (rule, is_valid) in _RULES.items()
+        if name in present and not is_valid(present[name])
     ]
-    if "user_prompt" not in given:
-        complaints.insert(0, _RULES["user_prompt"][0])
-    if complaints:
-        raise RefusalError(400, f"Body validation error: {'; '.join(complaints)}")
-    return Order(prompt=given.pop("user_prompt"), **given)
+    if "user_prompt" not in present:
+        errors.insert(0, _RULES["user_prompt"][0])
+    if errors:
+        raise HttpError(400, f"Body validation error: {'; '.join(errors)}")
+    return Order(prompt=present.pop("user_prompt"), **present)
 
 
-def read_upload(fields: Any) -> str:
-    """Return the address of the image that an upload names; raises `RefusalError`."""
+def parse_upload(fields: Any) -> str:
+    """Return the URL of the image to upload; raises `HttpError`."""
     url = fields.get("url") if isinstance(fields, dict) else None
-    if not _is_web_address(url):
-        raise RefusalError(400, "Body validation error: url must be an http address")
+    if not _is_http_url(url):
+        raise HttpError(400, "Body validation error: url must be an http address")
     return str(url)
 
 
-def _is_web_address(value: Any) -> bool:
+def _is_http_url(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("http://", "https://"))
 
 
@@ -82,6 +85,6 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "expand_prompt must be true or false",
         lambda value: isinstance(value, bool),
     ),
-    "image_url": ("image_url must be an http address", _is_web_address),
-    "image_end_url": ("image_end_url must be an http address", _is_web_address),
+    "image_url": ("image_url must be an http address", _is_http_url),
+    "image_end_url": ("image_end_url must be an http address", _is_http_url),
 }

@@ -1,4 +1,4 @@
-"""What arrived: every request of both hosts, in order."""
+"""The log of every request of both hosts."""
 
 from typing import Literal, Protocol
 
@@ -13,10 +13,10 @@ class WireRequest:
 
     `number` counts the requests of both hosts from 1. `route` is `create`, `get`, `extend`,
     `list`, `upload`, `video`, `image` or, for anything else, `unknown`. `ids` are the generations
-    that the request names. `authorization` is that header as it came, on the CDN as well, where
-    there should be none. `connection` is the number of the TCP connection, so that reuse can be
-    seen. `status` is None as long as nothing was answered, and for ever when nothing was. `at` is
-    in seconds since the emulator began to serve.
+    that the request names. `authorization` is that header as received, on the CDN as well, which
+    should receive none. `connection` is the number of the TCP connection and shows whether
+    connections are reused. `status` is None until the request is answered. `at` is in seconds
+    since the emulator started to serve.
     """
 
     number: int
@@ -33,7 +33,7 @@ class WireRequest:
 
 
 class Connection(Protocol):
-    """The part of a connection that tells whether it is still in use."""
+    """The part of aiohttp's connection that the log uses."""
 
     @property
     def connected(self) -> bool:
@@ -41,8 +41,8 @@ class Connection(Protocol):
         ...
 
 
-class WireLog:
-    """Remembers requests and numbers the connections that they came on."""
+class RequestLog:
+    """Stores requests and numbers the connections that they arrive on."""
 
     def __init__(self) -> None:
         self._requests: list[WireRequest] = []
@@ -51,7 +51,7 @@ class WireLog:
 
     @property
     def requests(self) -> tuple[WireRequest, ...]:
-        """Every request so far, the oldest first."""
+        """Every request, the oldest first."""
         return tuple(self._requests)
 
     @property
@@ -60,19 +60,19 @@ class WireLog:
         return len(self._requests) + 1
 
     def add(self, request: WireRequest) -> WireRequest:
-        """Remember a request, which has to bear the next number."""
+        """Append a request that has the next number, and return it."""
         self._requests.append(request)
         return request
 
-    def settle(self, number: int, status: int) -> None:
-        """Remember what a request is answered with."""
+    def record_status(self, number: int, status: int) -> None:
+        """Record the status that a request is answered with."""
         self._requests[number - 1] = attrs.evolve(self._requests[number - 1], status=status)
 
-    def connection(self, connection: Connection) -> int:
-        """Return the number of a connection, a new one for one that was not seen before."""
+    def connection_number(self, connection: Connection) -> int:
+        """Return the number of a connection; a new connection gets a new number."""
         if connection not in self._open:
-            # Closed connections leave here, so that a long life keeps only what is open.
-            self._open = {item: at for item, at in self._open.items() if item.connected}
+            # Drop closed connections here, or a long run would keep all of them.
+            self._open = {item: number for item, number in self._open.items() if item.connected}
             self._connections += 1
             self._open[connection] = self._connections
         return self._open[connection]

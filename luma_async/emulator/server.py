@@ -1,7 +1,7 @@
-"""The emulator as its users hold it: two ports, one service behind them."""
+"""The public class `Emulator`: serves the API and the videos on two ports."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -10,47 +10,46 @@ from typing import Self
 from aiohttp import web
 from anyio.from_thread import start_blocking_portal
 
-from luma_async.emulator import cdn, control, routes, timeline
+from luma_async.emulator import cdn, control, routes
 from luma_async.emulator.clock import Clock
 from luma_async.emulator.faults import Fault
-from luma_async.emulator.orders import Order
 from luma_async.emulator.request_log import WireRequest
 from luma_async.emulator.service import Service
 from luma_async.emulator.settings import Settings
-from luma_async.emulator.timeline import Sketch
-from luma_async.emulator.world import Bill, Generation, KnownGeneration
+from luma_async.emulator.timeline import DONE, MomentLike
+from luma_async.emulator.world import Bill, KnownGeneration
 
 _SHUTDOWN_SECONDS = 0.2
 
 
 class Emulator:
-    """The service in a box: its API on one loopback port, its videos on another.
+    """An emulator of the service, with the API on one local port and the videos on another.
 
     Serve with `async with emulator` in the running event loop, or with
-    `emulator.running_in_thread()` beside synchronous code; everything else may be called from any
-    thread. The account outlives a stop, and a second start takes the same ports again.
+    `emulator.running_in_thread()` next to synchronous code. Everything else may be called from any
+    thread. The account survives a stop, and the next start uses the same ports.
 
-    - `host`, `port`, `cdn_port`: where to listen; port 0 takes any free one.
-    - `api_key`: the only key that is accepted; None accepts any, though not none at all.
-    - `seed`: the chance behind ids, durations and failures. The same seed and the same orders in
-      the same sequence repeat a run.
-    - `median_seconds`, `sigma`: how long generations take, which is lognormal.
-    - `time_scale`: how many of those seconds pass in a real one. It shortens generations, scripts
-      and estimates, and nothing else: every other number of seconds here is real.
+    - `host`, `port`, `cdn_port`: where to listen; port 0 is any free port.
+    - `api_key`: the only key that is accepted; None accepts any key, but not a missing one.
+    - `seed`: the seed of random ids, durations and failures. The same seed and the same sequence
+      of orders repeat a run.
+    - `median_seconds`, `sigma`: the lognormal distribution of the time that generations take.
+    - `time_scale`: how many of those seconds pass in a real second. It shortens generations,
+      scripts and estimates; all other options count real seconds.
     - `failure_rate`: the share of generations that fail, from 0 to 1. They are billed as well.
-    - `estimates`: whether `estimate_wait_seconds` tells the real seconds that are left; else null.
-    - `credits`: the tokens on the account, of which each create and extend takes 500,000. When
-      they do not suffice, the answer is a 403. None never ends.
-    - `requests_per_second`: the API's rate limit, with one second's worth at once. Beyond it the
-      answer is a 429 with `Retry-After` in whole seconds. None is no limit.
+    - `estimates`: whether `estimate_wait_seconds` is the real seconds left; otherwise it is null.
+    - `credits`: the tokens on the account. Each create and extend costs 500,000; if they do not
+      suffice, the response is a 403. None is no limit.
+    - `requests_per_second`: the API's rate limit, which allows bursts of one second's worth. Above
+      it the response is a 429 with `Retry-After` in whole seconds. None is no limit.
     - `list_lag_seconds`: how long the list does not show a new generation.
-    - `url_lifetime_seconds`: how long a `download_url` works; `url` does for ever.
-    - `video_padding_bytes`: bytes that every video gets beyond its own size, for tests of
-      downloads. They cost no memory here.
-    - `clock`: a function that returns seconds; None is the event loop's own time.
+    - `url_lifetime_seconds`: how long a `download_url` works; `url` does not expire.
+    - `video_padding_bytes`: bytes to add to every video, for tests of large downloads. They use no
+      memory here.
+    - `clock`: a function that returns seconds; None is the time of the event loop.
     - `started_at`: the date, with its time zone, when serving starts; None is now.
 
-    A value that makes no sense is a `ValueError`.
+    An invalid value is a `ValueError`.
     """
 
     def __init__(
@@ -95,17 +94,17 @@ class Emulator:
 
     @property
     def base_url(self) -> str:
-        """The address of the API; `RuntimeError` before the first start."""
-        return self._address(0)
+        """The URL of the API; `RuntimeError` before the first start."""
+        return self._url(0)
 
     @property
     def cdn_url(self) -> str:
-        """The address of the videos' host; `RuntimeError` before the first start."""
-        return self._address(1)
+        """The URL of the host of the videos; `RuntimeError` before the first start."""
+        return self._url(1)
 
     @property
     def ledger(self) -> tuple[Bill, ...]:
-        """Every paid order, the oldest first; it alone says what was paid."""
+        """Every paid order, the oldest first."""
         with self._service.lock:
             return self._service.world.bills
 
@@ -123,61 +122,54 @@ class Emulator:
     def requests(self) -> tuple[WireRequest, ...]:
         """Every request that reached either host, in order."""
         with self._service.lock:
-            return self._service.wire.requests
+            return self._service.request_log.requests
 
     @property
     def generations(self) -> Mapping[str, KnownGeneration]:
-        """What the service knows of each generation at this moment, by id."""
+        """What the service knows about each generation now, by id."""
         with self._service.lock:
             return self._service.world.describe(self._service.clock.now())
 
     def inject(self, fault: Fault) -> Fault:
-        """Let a fault strike the requests that it describes, and return it."""
+        """Apply a fault to the requests that match it, and return it."""
         with self._service.lock:
-            self._service.desk.inject(fault)
+            self._service.faults.add(fault)
         return fault
 
     def clear_faults(self, *faults: Fault) -> None:
-        """Remove these faults, or every fault when none is named."""
+        """Remove these faults; without arguments, remove all faults."""
         with self._service.lock:
-            self._service.desk.clear(faults)
+            self._service.faults.clear(faults)
 
-    def script(self, key: str | None, moments: Sketch) -> None:
-        """Say what becomes of a generation, and when.
+    def script(self, key: str | None, moments: Iterable[MomentLike]) -> None:
+        """Set the states that a generation enters, and when.
 
-        `key` is the id of a generation, or the prompt of orders to come, or None for all orders to
-        come that no other script names. The moments are `Moment`s, or tuples of their first fields
-        (seconds since the order, state, whether there is a video). Raises `ValueError` when there
-        is none or when they run backwards.
+        `key` is the id of a generation, or the prompt of future orders, or None for all future
+        orders without a script. The moments are `Moment`s, or tuples of their first fields
+        (seconds since the order, state, whether there is a video). Raises `ValueError` if there
+        are none or if they are not in the order of their seconds.
         """
         with self._service.lock:
             self._service.world.script(key, moments)
 
-    def place(self, generation_id: str, prompt: str, moments: Sketch = timeline.DONE) -> None:
-        """Put a generation into the account that nobody is billed for; by default it is done."""
+    def place(self, generation_id: str, prompt: str, moments: Iterable[MomentLike] = DONE) -> None:
+        """Add a generation to the account without billing it; by default it is completed."""
         with self._service.lock:
-            self._service.world.place(
-                Generation(
-                    id=generation_id,
-                    order=Order(prompt=prompt),
-                    parent=None,
-                    created_at=self._service.clock.now(),
-                    timeline=timeline.read(moments),
-                )
-            )
+            now = self._service.clock.now()
+            self._service.world.place(generation_id, prompt, moments, now)
 
     def forget(self, generation_id: str) -> None:
-        """Let the service lose a generation, which stays billed; `KeyError` if it has none."""
+        """Remove a generation, which stays billed; `KeyError` if the id is unknown."""
         with self._service.lock:
             self._service.world.forget(generation_id)
 
     def applications(self) -> tuple[web.Application, web.Application]:
-        """Return new applications of the API and of the videos' host, bound to no port.
+        """Return new applications of the API and of the host of the videos, bound to no port.
 
-        They share this emulator's account. Addresses of videos bear the host alone unless the
-        emulator serves on ports as well.
+        They share this emulator's account. Unless the emulator has been started as well, the URLs
+        of videos have no port.
         """
-        api = web.Application(client_max_size=routes.LONGEST_BODY)
+        api = web.Application(client_max_size=routes.MAX_BODY_BYTES)
         videos = web.Application()
         control.add_routes(api, self._service)
         routes.add_routes(api, self._service)
@@ -191,8 +183,8 @@ class Emulator:
         if self._running is not None:
             raise RuntimeError("this emulator is serving already")
         async with AsyncExitStack() as stack:
-            for place, app in enumerate(self.applications()):
-                self._ports[place] = await _serve(app, self._host, self._ports[place], stack)
+            for index, app in enumerate(self.applications()):
+                self._ports[index] = await _serve(app, self._host, self._ports[index], stack)
             self._service.cdn_url = self.cdn_url
             self._running = stack.pop_all()
         return self
@@ -209,7 +201,7 @@ class Emulator:
 
     @contextmanager
     def running_in_thread(self) -> Iterator[Self]:
-        """Serve from a thread with an event loop of its own until the block is left."""
+        """Serve from another thread, with a separate event loop, until the block ends."""
         with start_blocking_portal("asyncio") as portal, portal.wrap_async_context_manager(self):
             yield self
 
@@ -219,10 +211,10 @@ class Emulator:
     async def _stop_clock(self, _: web.Application) -> None:
         self._service.clock.stop()
 
-    def _address(self, place: int) -> str:
-        if not self._ports[place]:
-            raise RuntimeError("the emulator has no address before it has been started")
-        return f"http://{self._host}:{self._ports[place]}"
+    def _url(self, index: int) -> str:
+        if not self._ports[index]:
+            raise RuntimeError("the emulator has no URL before it is started")
+        return f"http://{self._host}:{self._ports[index]}"
 
 
 async def _serve(app: web.Application, host: str, port: int, stack: AsyncExitStack) -> int:

@@ -1,17 +1,17 @@
-"""How one emulated service behaves."""
+"""The options of an emulated service."""
 
 import attrs
 from attrs.validators import and_, ge, gt, le, optional
 
 PRICE = 500_000
-"""Tokens that one create or one extend costs."""
+"""The price of a create or an extend in tokens."""
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """The behaviour of one service, checked at construction: a bad value is a `ValueError`.
+    """The options of one service, validated at construction: a bad value is a `ValueError`.
 
-    The fields are the arguments of the same names of `Emulator`, which explains them.
+    `Emulator` documents them.
     """
 
     api_key: str | None = attrs.field(default=None, repr=False)

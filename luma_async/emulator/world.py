@@ -1,29 +1,29 @@
-"""The account and its generations: what was ordered, what it cost and what has become of it.
+"""The account and its generations.
 
-Nothing here does input or output. The time is an argument everywhere, in seconds since the
-emulator began to serve, and chance comes from the seed alone: the same orders in the same sequence
-give the same ids and the same durations.
+Nothing here does I/O. The time is always an argument, in seconds since the emulator started to
+serve. Random numbers depend on the seed alone: the same sequence of orders gives the same ids and
+durations.
 """
 
 import random
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 import attrs
 
 from luma_async.emulator import timeline
-from luma_async.emulator.http_errors import RefusalError
+from luma_async.emulator.http_errors import HttpError
 from luma_async.emulator.orders import Order
 from luma_async.emulator.settings import PRICE, Settings
-from luma_async.emulator.timeline import COMPLETED, Moment, Sketch, Timeline
+from luma_async.emulator.timeline import COMPLETED, Moment, MomentLike, Timeline
 
 PaidRoute = Literal["create", "extend"]
 
 
 @attrs.frozen(kw_only=True)
 class Bill:
-    """One paid order as the bank sees it; `at` is in seconds since the emulator began to serve."""
+    """One paid order; `at` is in seconds since the emulator started to serve."""
 
     id: str
     route: PaidRoute
@@ -35,7 +35,7 @@ class Bill:
 
 @attrs.frozen(kw_only=True)
 class Generation:
-    """One generation as its order made it; what it is by now depends on the time."""
+    """A generation; its state is a function of the time."""
 
     id: str
     order: Order
@@ -46,7 +46,7 @@ class Generation:
 
 @attrs.frozen(kw_only=True)
 class KnownGeneration:
-    """What the service knows of a generation at one moment."""
+    """What the service knows about a generation at one time."""
 
     id: str
     prompt: str
@@ -69,86 +69,96 @@ class World:
 
     @property
     def bills(self) -> tuple[Bill, ...]:
-        """Every paid order, the oldest first; forgetting a generation pays nothing back."""
+        """Every paid order, the oldest first; forgetting a generation refunds nothing."""
         return tuple(self._bills)
 
     def create(self, order: Order, now: float) -> Generation:
-        """Accept and bill an order; raises `RefusalError` when the credits do not suffice."""
+        """Accept and bill an order; raises `HttpError` if the credits do not suffice."""
         return self._pay("create", order, None, now)
 
     def extend(self, parent: str, order: Order, now: float) -> Generation:
-        """Accept and bill an order that goes on from a completed generation.
+        """Accept and bill an order that continues a completed generation.
 
-        Raises `RefusalError` when there is no such generation, when it is not completed, or when
-        the credits do not suffice.
+        Raises `HttpError` if the generation is unknown or not completed, or if the credits do not
+        suffice.
         """
-        if self.moment(self.find(parent), now).state != COMPLETED:
-            raise RefusalError(400, f"Generation {parent} is not completed")
+        if self.moment(self.get(parent), now).state != COMPLETED:
+            raise HttpError(400, f"Generation {parent} is not completed")
         return self._pay("extend", order, parent, now)
 
-    def place(self, generation: Generation) -> None:
-        """Put a generation into the world that nobody paid for here."""
-        self._generations[generation.id] = generation
+    def place(
+        self, generation_id: str, prompt: str, moments: Iterable[MomentLike], now: float
+    ) -> None:
+        """Add a generation without billing it."""
+        self._generations[generation_id] = Generation(
+            id=generation_id,
+            order=Order(prompt=prompt),
+            parent=None,
+            created_at=now,
+            timeline=timeline.to_timeline(moments),
+        )
 
-    def find(self, generation_id: str) -> Generation:
-        """Return a generation; raises `RefusalError` when there is none of this id."""
+    def get(self, generation_id: str) -> Generation:
+        """Return a generation; raises `HttpError` if the id is unknown."""
         try:
             return self._generations[generation_id]
         except KeyError:
-            raise RefusalError(404, f"Generation {generation_id} not found") from None
+            raise HttpError(404, f"Generation {generation_id} not found") from None
 
-    def known(self, ids: Iterable[str]) -> list[Generation]:
-        """Return the generations of these ids, in their order; unknown ones are left out."""
-        return [self._generations[name] for name in ids if name in self._generations]
+    def get_many(self, ids: Iterable[str]) -> list[Generation]:
+        """Return the generations of these ids, in their order; unknown ids are skipped."""
+        return [self._generations[item] for item in ids if item in self._generations]
 
     def listed(self, now: float) -> list[Generation]:
-        """Return the account's generations, the newest first, as the lagging list shows them."""
+        """Return the generations that the list shows, the newest first."""
         visible_until = now - self._settings.list_lag_seconds
         newest_first = reversed(self._generations.values())
         return [item for item in newest_first if item.created_at <= visible_until]
 
     def moment(self, generation: Generation, now: float) -> Moment:
-        """Return the state that a generation is in."""
+        """Return the state of a generation."""
         return timeline.moment_at(generation.timeline, self._service_age(generation, now))
 
     def seconds_left(self, generation: Generation, now: float) -> float | None:
-        """Return the real seconds until a generation is done; None when it is, or never will be."""
+        """Return the real seconds until a generation is done; None if it is or never will be."""
         left = timeline.seconds_left(generation.timeline, self._service_age(generation, now))
         return None if left is None else left / self._settings.time_scale
 
     def describe(self, now: float) -> dict[str, KnownGeneration]:
-        """Return what is known of every generation by now."""
-        return {name: self._describe(item, now) for name, item in self._generations.items()}
+        """Return what is known about every generation, by id."""
+        return {item.id: self._describe(item, now) for item in self._generations.values()}
 
-    def script(self, key: str | None, sketch: Sketch) -> None:
-        """Set the timeline of the generation of this id, or of orders to come.
+    def script(self, key: str | None, moments: Iterable[MomentLike]) -> None:
+        """Set the timeline of a generation or of future orders.
 
-        `key` is an id, known or yet to be drawn, or a prompt, or None for every order that no other
-        script names. A known generation keeps its date of creation, from which the seconds count.
+        `key` is an id, known or future, or a prompt, or None for every order without a script. The
+        seconds of a known generation still count from its creation.
         """
-        moments = timeline.read(sketch)
+        script = timeline.to_timeline(moments)
         if key in self._generations:
-            self._generations[key] = attrs.evolve(self._generations[key], timeline=moments)
+            self._generations[key] = attrs.evolve(self._generations[key], timeline=script)
         else:
-            self._scripts[key] = moments
+            self._scripts[key] = script
 
     def forget(self, generation_id: str) -> None:
-        """Lose a generation, as if its id had never been given out; `KeyError` if unknown."""
+        """Remove a generation; `KeyError` if the id is unknown."""
         del self._generations[generation_id]
 
     def _pay(self, route: PaidRoute, order: Order, parent: str | None, now: float) -> Generation:
         limit = self._settings.credits
         if limit is not None and (len(self._bills) + 1) * PRICE > limit:
-            raise RefusalError(403, "You've run out of credits. Top up the balance to go on.")
-        chance = random.Random(f"{self._settings.seed}:{len(self._bills)}")
-        generation_id = str(uuid.UUID(int=chance.getrandbits(128), version=4))
-        moments = timeline.drawn(self._settings, chance)
+            raise HttpError(403)
+        rng = random.Random(f"{self._settings.seed}:{len(self._bills)}")
+        generation_id = str(uuid.UUID(int=rng.getrandbits(128), version=4))
+        ordinary = timeline.random_timeline(self._settings, rng)
+        script_keys = (generation_id, order.prompt, None)
+        scripts = [self._scripts[key] for key in script_keys if key in self._scripts]
         generation = Generation(
             id=generation_id,
             order=order,
             parent=parent,
             created_at=now,
-            timeline=self._scripted((generation_id, order.prompt, None), moments),
+            timeline=scripts[0] if scripts else ordinary,
         )
         bill = Bill(
             id=generation_id, route=route, prompt=order.prompt, parent=parent, tokens=PRICE, at=now
@@ -156,9 +166,6 @@ class World:
         self._generations[generation_id] = generation
         self._bills.append(bill)
         return generation
-
-    def _scripted(self, keys: Sequence[str | None], otherwise: Timeline) -> Timeline:
-        return next((self._scripts[key] for key in keys if key in self._scripts), otherwise)
 
     def _service_age(self, generation: Generation, now: float) -> float:
         return (now - generation.created_at) * self._settings.time_scale

@@ -8,7 +8,11 @@ from luma_async._api.api_key_provider import ApiKeyProvider
 from luma_async.emulator import Emulator
 from tests.support.clients import KEY, posts, quick_client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 
 async def test_a_key_may_be_text_or_come_from_a_function_of_either_kind() -> None:

@@ -52,8 +52,8 @@ async def test_h26_a_lane_that_is_held_lets_nobody_pass_before_its_time() -> Non
     begun = anyio.current_time()
     waiting = [asyncio.create_task(pass_through(rate_limiter, rate_limiter.paid)) for _ in range(5)]
     await anyio.sleep(0.05)
-    rate_limiter.hold(rate_limiter.paid, 30.0)
-    rate_limiter.hold(rate_limiter.paid, 10.0)
+    rate_limiter.delay_until(rate_limiter.paid, anyio.current_time() + 30.0)
+    rate_limiter.delay_until(rate_limiter.paid, anyio.current_time() + 10.0)
     free = await pass_through(rate_limiter, rate_limiter.free)
     starts = sorted([at - begun for at in await asyncio.gather(*waiting)])
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 from hypothesis import given, strategies as st
 
-from luma_async._api.sansio import requests
+from luma_async._api.sansio import requests, validation
 from luma_async.errors import ConfigurationError
 from luma_async.models import Generation, Order
 
@@ -200,9 +200,9 @@ def test_all_shapes_of_the_service_are_taken(ratio: str) -> None:
 @pytest.mark.parametrize("name", ["a", "66bcb5f6-7c32-449d-9742", "7c880e75:x", "a" * 256, "_1.b"])
 def test_an_id_of_the_service_is_passed(name: str) -> None:
     """Ids are opaque, within what an address can hold."""
-    assert name == requests.check_id(name)
-    assert name == requests.id_of(name)
-    assert name == requests.id_of(Generation(id=name, state="queued"))
+    assert name == validation.check_id(name)
+    assert name == validation.id_of(name)
+    assert name == validation.id_of(Generation(id=name, state="queued"))
 
 
 @pytest.mark.parametrize(
@@ -228,22 +228,22 @@ def test_an_id_of_the_service_is_passed(name: str) -> None:
 def test_what_could_change_the_address_is_no_id(name: object) -> None:
     """An id cannot lead a request to another route."""
     with pytest.raises(ConfigurationError, match="is no id of a generation") as caught:
-        requests.check_id(name)
+        validation.check_id(name)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 200
 
 
 def test_many_targets_are_named_once_and_in_order() -> None:
     """Asking twice for one generation costs no second id."""
-    assert ["b", "66bcb5f6-7c32", "a"] == requests.unique_ids(["b", GENERATION, "a", "b"])
-    assert [] == requests.unique_ids([])
+    assert ["b", "66bcb5f6-7c32", "a"] == validation.unique_ids(["b", GENERATION, "a", "b"])
+    assert [] == validation.unique_ids([])
 
 
 @pytest.mark.parametrize("single", ["abc", GENERATION], ids=["id", "generation"])
 def test_a_single_target_is_not_taken_for_many(single: str | Generation) -> None:
     """The letters of an id are no ids."""
     with pytest.raises(ConfigurationError, match="expected generations or ids, not"):
-        requests.check_targets(single)  # type: ignore[arg-type]
+        validation.check_targets(single)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -253,24 +253,24 @@ def test_a_single_target_is_not_taken_for_many(single: str | Generation) -> None
 )
 def test_a_timeout_is_a_number_of_seconds(timeout: object, seconds: float) -> None:
     """None, or what is too large to be counted, is no limit."""
-    assert seconds == requests.check_timeout(timeout)
+    assert seconds == validation.check_timeout(timeout)
 
 
 @pytest.mark.parametrize("timeout", [-1, -0.001, math.nan, True, "5", [], -math.inf], ids=repr)
 def test_a_timeout_that_is_none_is_refused(timeout: object) -> None:
     """U12: negative deadlines, NaN and truths are mistakes."""
     with pytest.raises(ConfigurationError, match=r"timeout=.*: expected seconds"):
-        requests.check_timeout(timeout)
+        validation.check_timeout(timeout)
 
 
 @pytest.mark.parametrize("number", [None, 1, 10_000])
 def test_any_whole_number_may_be_in_flight(number: object) -> None:
     """None stands for no bound."""
-    requests.check_max_in_flight(number)
+    validation.check_max_in_flight(number)
 
 
 @pytest.mark.parametrize("number", [0, -1, True, 1.5, math.nan, "8"], ids=repr)
 def test_a_number_in_flight_that_cannot_work_is_refused(number: object) -> None:
     """U12: concurrency 0, -1, True are mistakes."""
     with pytest.raises(ConfigurationError, match=r"max_in_flight=.*: expected 1 or more"):
-        requests.check_max_in_flight(number)
+        validation.check_max_in_flight(number)

@@ -34,7 +34,7 @@ READERS: list[Callable[[Response], object]] = [
     responses.read_summaries,
     responses.read_upload,
     lambda given_answer: responses.read_generation(given_answer, "a"),
-    responses.refusal,
+    responses.read_error,
 ]
 
 HEADER_TEXT = st.text(st.characters(exclude_categories=()), max_size=40)
@@ -129,9 +129,10 @@ def what_comes_of(read: Callable[[Response], object], sent: Response) -> str:
         return str(error)
 
 
+@pytest.mark.protocol
 @settings(deadline=None, max_examples=200)
 @given(st.sampled_from(READERS), BODIES, st.integers(100, 999), HEADERS)
-@example(responses.refusal, b"", 302, {"location": "\udc80"})
+@example(responses.read_error, b"", 302, {"location": "\udc80"})
 def test_any_answer_is_a_value_or_an_error_of_ours(
     read: Callable[[Response], object], body: bytes, status: int, headers: dict[str, str]
 ) -> None:
@@ -455,7 +456,7 @@ def test_the_id_is_all_that_a_receipt_has_to_hold(body: str, state: str) -> None
 )
 def test_each_status_has_its_error(status: int, body: str, kind: type[APIError]) -> None:
     """Callers tell by the class what they can do next."""
-    error = responses.refusal(answer(body, status=status))
+    error = responses.read_error(answer(body, status=status))
     assert kind is type(error)
     assert status == error.status
 
@@ -480,14 +481,14 @@ def test_each_status_has_its_error(status: int, body: str, kind: type[APIError])
 )
 def test_what_the_service_says_is_found_and_can_be_printed(body: str, message: str) -> None:
     """All shapes that were seen are understood; control characters are escaped."""
-    assert message == responses.refusal(answer(body, status=400)).message
+    assert message == responses.read_error(answer(body, status=400)).message
 
 
 @pytest.mark.parametrize("character", ["x", "\x00", "\u20ac", "\U000e0001"], ids=ascii)
 def test_a_message_has_at_most_2000_characters(character: str) -> None:
     """H11: a long message does not flood a log, escaped or not."""
     body = json.dumps({"message": character * 50_000})
-    assert 2_000 == len(responses.refusal(answer(body, status=400)).message)
+    assert 2_000 == len(responses.read_error(answer(body, status=400)).message)
 
 
 @pytest.mark.parametrize(
@@ -503,12 +504,14 @@ def test_a_message_has_at_most_2000_characters(character: str) -> None:
 )
 def test_the_request_is_named_for_the_support(body: str, header: str, request_id: str) -> None:
     """The body's name goes first, else the header's; neither can forge a line of a log."""
-    assert request_id == responses.refusal(answer(body, status=500, x_request_id=header)).request_id
+    assert (
+        request_id == responses.read_error(answer(body, status=500, x_request_id=header)).request_id
+    )
 
 
 def test_without_a_name_the_request_has_none() -> None:
     """Nothing is made up."""
-    assert responses.refusal(answer("", status=500)).request_id is None
+    assert responses.read_error(answer("", status=500)).request_id is None
 
 
 @pytest.mark.parametrize(
@@ -523,7 +526,7 @@ def test_without_a_name_the_request_has_none() -> None:
 )
 def test_a_redirect_is_named_and_not_followed(location: str) -> None:
     """H04, H05: the message says where it led, in one line."""
-    error = responses.refusal(answer("", status=307, location=location))
+    error = responses.read_error(answer("", status=307, location=location))
     assert error.message.startswith("redirected to ")
     assert error.message.endswith("; not followed")
     assert str(error).isprintable()
@@ -617,6 +620,7 @@ def test_what_the_service_asks_for_is_understood_or_ignored(
     assert seconds == responses.retry_after(headers, now=NOW)
 
 
+@pytest.mark.protocol
 @settings(deadline=None, max_examples=300)
 @given(HEADERS)
 def test_no_header_makes_a_wait_that_is_none(headers: dict[str, str]) -> None:
@@ -630,7 +634,7 @@ def test_a_date_is_measured_from_our_clock_where_there_is_no_better() -> None:
     later = format_datetime(NOW + timedelta(hours=1))
     headers = {"retry-after": later}
     limited = Response(status=429, headers=headers, body=b"", path="/", received_at=NOW)
-    assert 3_600 == responses.refusal(limited).retry_after
+    assert 3_600 == responses.read_error(limited).retry_after
     assert responses.retry_after(headers, now=None) is None
 
 

@@ -24,7 +24,11 @@ from tests.support.certificates import presenting, trusting
 from tests.support.clients import KEY, quick_client, tasks_of_ours
 from tests.support.raw_server import Caller, answering, free_port, http, raw_server
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 ONCE = RetryPolicy(attempts=1)
 EMPTY = http(200, b"[]")

@@ -24,7 +24,11 @@ from tests.support.batches import bills_match, run, states
 from tests.support.clients import tasks_of_ours
 from tests.support.suspensions import WAYS
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.protocol,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 Call = Callable[[Batch, str], Coroutine[Any, Any, Any]]
 

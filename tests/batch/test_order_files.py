@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from luma_async._api.sansio.requests import check_order
+from luma_async._api.sansio.validation import check_order
 from luma_async.batch.sansio.order_files import Sourced, read_orders
 from luma_async.errors import ConfigurationError
 from luma_async.models import Order
@@ -20,7 +20,7 @@ def orders(name: str, text: str) -> list[Order]:
     return [sourced.order for sourced in read_orders(name, text.encode())]
 
 
-def refusal(name: str, data: str | bytes) -> list[str]:
+def read_error(name: str, data: str | bytes) -> list[str]:
     """Have a file refused, and return the lines of the message."""
     with pytest.raises(ConfigurationError) as caught:
         read_orders(name, data.encode() if isinstance(data, str) else data)
@@ -143,7 +143,7 @@ def test_null_stands_for_what_an_order_need_not_have() -> None:
 )
 def test_a_line_of_json_that_is_no_order_is_refused(line: str, problem: str) -> None:
     """I learn what is wrong with the line before it costs anything."""
-    assert [f"a.jsonl:2: {problem}"] == refusal("a.jsonl", f'{{"prompt": "A fox"}}\n{line}\n')
+    assert [f"a.jsonl:2: {problem}"] == read_error("a.jsonl", f'{{"prompt": "A fox"}}\n{line}\n')
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_an_id_is_a_name_that_can_be_shown(value: object) -> None:
     """It is printed and searched for, so it is text, neither empty nor endless."""
     line = json.dumps({"id": value, "prompt": "A fox"})
     problem = "a.jsonl:1: id: expected text of 1 to 200 printable characters"
-    assert [problem] == refusal("a.jsonl", line)
+    assert [problem] == read_error("a.jsonl", line)
 
 
 def test_an_id_may_be_long() -> None:
@@ -165,7 +165,7 @@ def test_an_id_may_be_long() -> None:
 @pytest.mark.parametrize("first", ["A fox", ""], ids=["right", "wrong itself"])
 def test_an_id_that_occurs_twice_is_refused_with_both_lines(first: str) -> None:
     """One name cannot stand for two orders, whatever else is wrong with them."""
-    found = refusal("a.csv", f"id,prompt\nfox,{first}\nhare,A hare\nfox,Two foxes\n")
+    found = read_error("a.csv", f"id,prompt\nfox,{first}\nhare,A hare\nfox,Two foxes\n")
     assert "a.csv:4: id 'fox' is that of line 2, too" == found[-1]
 
 
@@ -232,7 +232,7 @@ def test_truth_is_read_where_it_is_due_alone() -> None:
 def test_a_row_that_is_no_order_is_refused(row: str, problem: str) -> None:
     """It is named by the line at which it begins, behind a row of several lines, too."""
     text = f'prompt,expand_prompt\n"A\nfox",yes\n{row}'
-    assert [f"a.csv:4: {problem}"] == refusal("a.csv", text)
+    assert [f"a.csv:4: {problem}"] == read_error("a.csv", text)
 
 
 @pytest.mark.parametrize(
@@ -248,14 +248,14 @@ def test_a_row_that_is_no_order_is_refused(row: str, problem: str) -> None:
 )
 def test_a_first_row_that_names_no_fields_is_refused(head: str, problem: str) -> None:
     """I am told once, and not for each of the rows below."""
-    (message,) = refusal("a.csv", f"{head}\nA fox,Two foxes\nA hare,Two hares\n")
+    (message,) = read_error("a.csv", f"{head}\nA fox,Two foxes\nA hare,Two hares\n")
     assert message.startswith(f"a.csv:1: {problem}")
 
 
 def test_a_cell_beyond_all_bounds_is_refused() -> None:
     """What a lost quotation mark swallows does not become a prompt."""
     text = f'prompt\nA fox\n"{"x" * csv.field_size_limit()}x"\n'
-    (message,) = refusal("a.csv", text)
+    (message,) = read_error("a.csv", text)
     assert message.startswith("a.csv:3: field larger than field limit")
 
 
@@ -269,7 +269,7 @@ def test_a_cell_beyond_all_bounds_is_refused() -> None:
 )
 def test_a_nul_is_no_part_of_a_prompt(name: str, text: str) -> None:
     """A damaged file is not paid for."""
-    (message,) = refusal(name, text)
+    (message,) = read_error(name, text)
     assert message.startswith(f"{name}:2: user_prompt: U+0000 is ")
 
 
@@ -279,19 +279,19 @@ def test_a_file_in_another_encoding_is_refused(ending: str, mark: bytes) -> None
     """A prompt is never sent with characters that its author did not write."""
     name = f"prompts.{ending}"
     data = mark + "prompt\r\n\x85\n".encode() + "Füchse\n".encode("latin-1")
-    assert [f"{name}:3: expected UTF-8"] == refusal(name, data)
+    assert [f"{name}:3: expected UTF-8"] == read_error(name, data)
 
 
 @pytest.mark.parametrize("text", ["", "\ufeff", " \n\r\n\t\n"], ids=["empty", "a mark", "blank"])
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_file_without_orders_is_refused(ending: str, text: str) -> None:
     """I gave the wrong file, or one that was not written to its end."""
-    assert [f"prompts.{ending} holds no orders"] == refusal(f"prompts.{ending}", text)
+    assert [f"prompts.{ending} holds no orders"] == read_error(f"prompts.{ending}", text)
 
 
 def test_a_first_row_alone_is_no_order() -> None:
     """A table without rows is a file without orders."""
-    assert ["a.csv holds no orders"] == refusal("a.csv", "prompt,id\n")
+    assert ["a.csv holds no orders"] == read_error("a.csv", "prompt,id\n")
 
 
 def test_all_problems_of_a_file_are_told_together() -> None:
@@ -302,7 +302,7 @@ def test_all_problems_of_a_file_are_told_together() -> None:
         "a.csv:4: id '2' is that of line 3, too",
         "a.csv:5: expected 2 cells, as in the first row, not 1",
         "a.csv:6: unexpected end of data",
-    ] == refusal("a.csv", text)
+    ] == read_error("a.csv", text)
 
 
 @pytest.mark.parametrize(
@@ -311,13 +311,13 @@ def test_all_problems_of_a_file_are_told_together() -> None:
 def test_only_the_first_ten_problems_are_told(bad: int, more: list[str]) -> None:
     """A file of the wrong kind does not flood the terminal."""
     told = [f"a.jsonl:{number}: expected a JSON object" for number in range(1, 11)]
-    assert [*told, *more] == refusal("a.jsonl", "1\n" * bad)
+    assert [*told, *more] == read_error("a.jsonl", "1\n" * bad)
 
 
 def test_a_message_shows_no_more_than_can_be_read() -> None:
     """Neither the name of a file nor what is in it can flood or take over a terminal."""
     line = json.dumps({"prompt": "A fox", "aspect_ratio": "\x1b[2J" * 10_000})
-    (message,) = refusal("a\n\x1b\udcff.jsonl", line)
+    (message,) = read_error("a\n\x1b\udcff.jsonl", line)
     assert message.startswith("a\\u000a\\u001b\\udcff.jsonl:1: aspect_ratio=")
     assert message.isprintable()
     assert 2100 > len(message)

@@ -9,7 +9,7 @@ from luma_async import ConfigurationError, LumaClient, Order
 from luma_async.emulator import Emulator
 from tests.support.clients import quick_client
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 Call = Callable[[LumaClient], Awaitable[Any]]
 

@@ -19,7 +19,11 @@ from luma_async import (
 from luma_async.emulator import Emulator
 from tests.support.clients import KEY, posts, quick_client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from luma_async.errors import (
 from tests.support.certificates import presenting
 from tests.support.video_host import Reply, VideoHost, answer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 Serve: TypeAlias = Callable[..., Awaitable[VideoHost]]
 MakeCdn: TypeAlias = Callable[..., Cdn]
@@ -55,9 +55,9 @@ def make_cdn(stack: AsyncExitStack) -> MakeCdn:
     return make
 
 
-async def read(cdn: Cdn, address: str) -> bytes:
+async def read(cdn: Cdn, url: str) -> bytes:
     """Fetch all that an address leads to."""
-    async with cdn.get(address, {}) as response:
+    async with cdn.get(url, {}) as response:
         return await response.read()
 
 
@@ -84,7 +84,7 @@ def disguised(host: VideoHost) -> aiohttp.ClientSession:
 
 
 @pytest.mark.parametrize(
-    "address",
+    "url",
     [
         "http://videos.example.com/a.mp4",
         "file:///etc/passwd",
@@ -101,12 +101,12 @@ def disguised(host: VideoHost) -> aiohttp.ClientSession:
         "",
     ],
 )
-async def test_only_https_addresses_are_asked(make_cdn: MakeCdn, address: str) -> None:
+async def test_only_https_addresses_are_asked(make_cdn: MakeCdn, url: str) -> None:
     """S12: what is no plain https address is refused before anything is sent."""
     cdn = make_cdn(allow_local=False)
 
     with pytest.raises(DownloadError, match="the video's address"):
-        await read(cdn, address)
+        await read(cdn, url)
     assert 0 == cdn.requests
 
 
@@ -356,9 +356,9 @@ async def test_a_host_that_is_not_there_may_come_back(make_cdn: MakeCdn) -> None
     """A refused connection is a failed transfer, without an address in its message."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        address = "http://{}:{}/a.mp4?signature=secret".format(*unused.getsockname())
+        url = "http://{}:{}/a.mp4?signature=secret".format(*unused.getsockname())
         with pytest.raises(TransferError) as caught:
-            await read(make_cdn(), address)
+            await read(make_cdn(), url)
 
     assert "the transfer broke off (ClientConnectorError)" == str(caught.value)
 

@@ -24,13 +24,17 @@ from luma_async import Generation, Limits, LumaClient, RetryPolicy, Timeouts, Vi
 from luma_async._api.rate_limiter import RateLimiter
 from luma_async._downloads.cdn import Cdn
 from luma_async._downloads.downloader import Downloader
-from luma_async._downloads.part_file import PartialFile
+from luma_async._downloads.part_file import PartFile
 from luma_async.emulator import Emulator, Fault
 from luma_async.emulator.film import film
 from luma_async.errors import ClientStateError, DownloadError, LumaError, VideoExpiredError
 from tests.support.video_host import Asked, Reply, VideoHost, answer, mp4, serving
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 KEY = "sk-secret"
 NAME = "jellyfish"
@@ -112,7 +116,7 @@ async def begin(target: Path, data: bytes) -> None:
     """Leave behind what an earlier download of a video of 3,000 bytes had fetched."""
 
     def write() -> None:
-        part = PartialFile(target, NAME, False)
+        part = PartFile(target, NAME, False)
         part.open()
         part.restart('"v1"', len(VIDEO))
         part.append(data)

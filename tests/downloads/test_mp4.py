@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from luma_async._downloads.mp4 import VideoFile, inspect_video
-from luma_async._downloads.part_file import mp4_problem
+from luma_async._downloads.mp4 import VideoFile, inspect_video, mp4_problem
 from tests.support.video_host import mp4
 
 VIDEO = mp4(1000)

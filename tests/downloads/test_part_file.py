@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from luma_async._downloads.part_file import PartialFile
+from luma_async._downloads.part_file import PartFile
 from luma_async.errors import DownloadError
 from tests.support.video_host import mp4
 
@@ -25,9 +25,9 @@ IDENTITY = "a4b1"
 
 
 @contextmanager
-def opened(target: Path, generation: str = IDENTITY, **options: bool) -> Iterator[PartialFile]:
+def opened(target: Path, generation: str = IDENTITY, **options: bool) -> Iterator[PartFile]:
     """Hold the partial file of a target, as one download does."""
-    part = PartialFile(target, generation, options.get("overwrite", False))
+    part = PartFile(target, generation, options.get("overwrite", False))
     try:
         part.open()
         yield part
@@ -250,8 +250,8 @@ def test_one_target_has_one_download(target: Path) -> None:
 
 HOLDER = """
 import sys, pathlib
-from luma_async._downloads.part_file import PartialFile
-part = PartialFile(pathlib.Path(sys.argv[1]), "a4b1", False)
+from luma_async._downloads.part_file import PartFile
+part = PartFile(pathlib.Path(sys.argv[1]), "a4b1", False)
 part.open()
 part.restart('"v1"', 1000)
 part.append(b"x" * 400)
@@ -469,6 +469,6 @@ def test_a_disk_that_cannot_be_read_is_an_error_of_the_download(target: Path) ->
 def test_closing_a_file_that_was_never_opened_does_nothing(target: Path) -> None:
     """A download that is cancelled before it began has nothing to clean up."""
     begin(target)
-    PartialFile(target, IDENTITY, False).close()
+    PartFile(target, IDENTITY, False).close()
 
     assert ["jellyfish.mp4.part", "jellyfish.mp4.part.json"] == names(target)

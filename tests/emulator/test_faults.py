@@ -11,7 +11,7 @@ import pytest
 
 from luma_async.emulator import Emulator, Fault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 Ask: TypeAlias = Callable[..., Awaitable[tuple[int, Any, Mapping[str, str]]]]
 Tell: TypeAlias = Callable[[str, str], Awaitable[bytes]]

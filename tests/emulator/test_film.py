@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from luma_async.emulator.film import PICTURES, SIZES, film, still
+from luma_async.emulator.film import FRAME_COUNT, SIZES, film, still
 from luma_async.emulator.h264 import BitWriter, encode
 
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"dinf", b"stbl"}
@@ -104,9 +104,9 @@ def test_every_picture_is_one_unit() -> None:
     """The first picture stands alone, the others build upon the one before."""
     found = samples(film("Flying jellyfish", "16:9"))
 
-    assert PICTURES == len(found)
-    assert [0x65, *[0x41] * (PICTURES - 1)] == [unit[0] for unit in found]
-    assert [*range(PICTURES)] == [number_of(unit) for unit in found]
+    assert FRAME_COUNT == len(found)
+    assert [0x65, *[0x41] * (FRAME_COUNT - 1)] == [unit[0] for unit in found]
+    assert [*range(FRAME_COUNT)] == [number_of(unit) for unit in found]
 
 
 def number_of(unit: bytes) -> int:
@@ -130,7 +130,7 @@ def test_zeros_are_kept_apart() -> None:
     writer.bits(48, 0)
     writer.bits(8, 1)
 
-    assert b"\x67\0\0\3\0\0\3\0\0\3\1\x80" == writer.unit(0x67)
+    assert b"\x67\0\0\3\0\0\3\0\0\3\1\x80" == writer.nal_unit(0x67)
 
 
 def test_a_picture_like_the_one_before_costs_next_to_nothing() -> None:

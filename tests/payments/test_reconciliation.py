@@ -542,6 +542,7 @@ def _shown(prompt: str, rewriting: str) -> str | None:
     return prompt
 
 
+@pytest.mark.protocol
 @settings(max_examples=1000, deadline=None)
 @given(data=st.data())
 def test_whatever_happened_nothing_is_mistaken_and_nothing_paid_twice(data: st.DataObject) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from luma_async._api.sansio.http_status import meaning_of
-from luma_async._api.sansio.requests import check_id
+from luma_async._api.sansio.validation import check_id
 from luma_async._payments.sansio.submission import (
     Accepted,
     NotSent,
@@ -138,6 +138,7 @@ def is_consistent(ending: SubmissionResult) -> bool:
             return False
 
 
+@pytest.mark.protocol
 @settings(deadline=None, max_examples=400)
 @given(
     st.integers(100, 999),

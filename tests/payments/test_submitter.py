@@ -44,7 +44,11 @@ from tests.support.raw_server import (
     raw_server,
 )
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 Pay = Callable[[LumaClient], Awaitable[Generation]]
 

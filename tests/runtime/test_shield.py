@@ -10,7 +10,11 @@ import pytest
 
 from luma_async._runtime.shield import in_executor, in_thread, run_to_completion, wait_shielded
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_behind")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.virtual_time,
+    pytest.mark.usefixtures("nothing_left_behind"),
+]
 
 
 class RateLimiter:

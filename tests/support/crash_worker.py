@@ -29,7 +29,7 @@ from luma_async.batch.ledger.sansio import transitions as rules
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from tests.support.account_books import Account, compare
 from tests.support.clients import quick_client
-from tests.support.forked import emulator_process, fork
+from tests.support.forked import emulator_process, fork, get_ready
 
 DEAD = 9
 """The exit code of a process that died at its point."""
@@ -248,6 +248,7 @@ def main() -> None:
     """Answer each line with one: a scenario's name and deaths, or its name for a survey."""
     # What goes wrong here does so on purpose.
     logging.getLogger("luma_async").setLevel(logging.CRITICAL)
+    get_ready()
     for line in sys.stdin:
         name, deaths = json.loads(line)
         answer = survey(name) if deaths is None else case(name, [tuple(one) for one in deaths])

@@ -4,21 +4,34 @@ A fork takes a few milliseconds. Whoever forks must have no threads and no event
 """
 
 import asyncio
+import gc
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from luma_async import Limits, Order
+from luma_async import Limits, LumaError, Order
 from luma_async.batch import Batch
 from luma_async.emulator import Emulator
 from tests.support.account_books import Account
 from tests.support.clients import quick_client
 
 _FORK = multiprocessing.get_context("fork")
+
+
+def get_ready() -> None:
+    """Import now what a client imports late, and let forks share the memory of all that is."""
+
+    async def ask_nobody() -> None:
+        async with quick_client("http://127.0.0.1:9") as luma:
+            with suppress(LumaError):
+                await luma.list()
+
+    asyncio.run(ask_nobody())
+    gc.freeze()
 
 
 def fork(work: Callable[..., None], *args: object) -> BaseProcess:

@@ -1,5 +1,6 @@
 """Who is asked for next: held against a sorted list."""
 
+import pytest
 from attrs import define, field
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -139,4 +140,4 @@ class Changes(RuleBasedStateMachine):
 
 
 Changes.TestCase.settings = settings(deadline=None, max_examples=80, stateful_step_count=40)
-TestAnySeriesOfChanges = Changes.TestCase
+TestAnySeriesOfChanges = pytest.mark.protocol(Changes.TestCase)

@@ -138,6 +138,7 @@ def test_an_expectation_that_is_far_off_does_no_harm(factor: float) -> None:
         assert pytest.approx(expected, rel=0.15) == hazard.age_at(share)
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize(
     ("before", "after"),
     [pytest.param(1.0, 2.0, id="slower"), pytest.param(2.0, 1.0, id="faster")],
@@ -184,7 +185,7 @@ def test_a_look_is_due_when_its_worth_was_probably_waited_for(
         next_poll = hazard.next_poll(age, worth)
         total, chance = waited(hazard, age, next_poll.delay)
         assert pytest.approx(worth, rel=tolerance) == total
-        assert pytest.approx(chance, rel=tolerance) == next_poll.chance
+        assert pytest.approx(chance, rel=tolerance) == next_poll.probability
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_a_look_is_due_no_sooner_in_a_wide_class(
     next_poll = hazard.next_poll(age, worth)
     total, chance = waited(hazard, age, next_poll.delay)
     assert pytest.approx(worth, rel=0.15) == total
-    assert pytest.approx(chance, rel=0.15) == next_poll.chance
+    assert pytest.approx(chance, rel=0.15) == next_poll.probability
 
 
 @given(st.floats(0, 100), st.floats(1e-9, 1e-4))
@@ -215,7 +216,7 @@ def test_a_constant_hazard_is_looked_at_as_keller_found(age: float, worth: float
     next_poll = hazard.next_poll(age, worth)
     keller = math.sqrt(2 * worth / CONSTANT)
     assert math.isclose(keller, next_poll.delay, rel_tol=0.01)
-    assert math.isclose(keller * CONSTANT, next_poll.chance, rel_tol=0.01)
+    assert math.isclose(keller * CONSTANT, next_poll.probability, rel_tol=0.01)
 
 
 @given(st.sampled_from([VAGUE, ESTIMATED]), AGES, WORTHS)
@@ -225,14 +226,14 @@ def test_a_look_has_a_delay_and_a_chance(
     """At any age, and whatever a look is worth."""
     next_poll = Hazard(prior).next_poll(age, worth)
     assert 0 <= next_poll.delay < math.inf
-    assert 0 < next_poll.chance < math.inf
+    assert 0 < next_poll.probability < math.inf
 
 
 @settings(derandomize=True, database=None)
 @given(st.sampled_from([VAGUE, ESTIMATED]), AGES, WORTHS)
 def test_no_chance_is_more_than_certain(prior: tuple[float, ...], age: float, worth: float) -> None:
     """A probability is at most 1, whatever a look is worth."""
-    assert Hazard(prior).next_poll(age, worth).chance <= 1
+    assert Hazard(prior).next_poll(age, worth).probability <= 1
 
 
 @given(st.sampled_from([VAGUE, ESTIMATED]), AGES, st.tuples(WORTHS, WORTHS).map(sorted))

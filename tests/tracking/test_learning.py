@@ -45,6 +45,7 @@ async def burst(policy: PollPolicy, seed: int, many: int = 300) -> tuple[float, 
     return len(service.asked) / many, sum(delays) / many, evolve(policy, learned=learned)
 
 
+@pytest.mark.protocol
 async def test_a_process_that_starts_warm_needs_fewer_requests_for_the_same_delay() -> None:
     """What one client has learned is kept as text, and the next one begins with it."""
     requests, delay, policy = await burst(PollPolicy(), seed=1)
@@ -228,6 +229,7 @@ async def test_n34_p37_a_clock_that_jumps_makes_no_burst_and_fails_nobody() -> N
     assert all(isinstance(end, Generation) for end in (await wait).values())
 
 
+@pytest.mark.protocol
 async def test_ten_thousand_come_and_go_while_requests_are_under_way() -> None:
     """Most leave before their video is there; the others get theirs, and nothing is left."""
     chance = random.Random(3)
@@ -249,6 +251,7 @@ async def test_ten_thousand_come_and_go_while_requests_are_under_way() -> None:
     assert asked == len(service.asked)
 
 
+@pytest.mark.protocol
 async def test_what_was_ordered_and_never_waited_for_is_forgotten_in_the_end() -> None:
     """A program that only ever creates does not grow for ever."""
     service = Pretended(lambda name, now: pending(name))

@@ -10,7 +10,7 @@ import pytest
 from luma_async.emulator import Emulator, Fault
 from tests.support.clients import virtual_client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
+pytestmark = [pytest.mark.anyio, pytest.mark.protocol, pytest.mark.virtual_time]
 
 OUTAGES = {
     "cut": Fault(route="get", drop="before", times=None),

@@ -169,6 +169,7 @@ def test_intervals_stay_between_the_shortest_and_the_longest() -> None:
     assert 5_000 / 60 <= len(times) < 1_000
 
 
+@pytest.mark.protocol
 @settings(deadline=None, max_examples=60)
 @given(
     st.floats(0.1, 5),
@@ -351,6 +352,7 @@ def test_the_pause_that_the_service_asks_for_is_kept(
     assert poll.asked_at + pause == plan.next_request(poll.asked_at)
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize("size", [20, 7, 1000])
 def test_i10_ten_thousand_ids_are_swept_with_the_fewest_requests(size: int) -> None:
     """Every id is asked for once before any is asked for again."""
@@ -437,6 +439,7 @@ def longest_silence(culprits: set[str], *, many: int, hours: float = 1.0) -> flo
     return silence
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize("many", [20, 40])
 @pytest.mark.parametrize("culprits", [{"19"}, {"18", "19"}])
 def test_those_who_spoil_requests_keep_nobody_else_waiting(culprits: set[str], many: int) -> None:
@@ -444,6 +447,7 @@ def test_those_who_spoil_requests_keep_nobody_else_waiting(culprits: set[str], m
     assert longest_silence(culprits, many=many) < 150
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize("many", [20, 40])
 @pytest.mark.parametrize("culprits", [{"0"}, {"0", "1"}, {"0", "5"}])
 def test_those_who_are_found_last_keep_nobody_else_waiting(culprits: set[str], many: int) -> None:
@@ -528,7 +532,7 @@ def test_an_id_that_is_to_blame_is_asked_for_alone_ever_more_rarely() -> None:
         if "0" in poll.ids:
             assert ["0"] == poll.ids
             assert poll.alone
-            assert "to hear of that id alone" == poll.reason
+            assert "for that id alone" == poll.reason
             times.append(now)
         choke(plan, poll, {"0"}, failure=PollFailure.REFUSED)
     intervals = [later - sooner for sooner, later in pairwise(times)]
@@ -1057,7 +1061,7 @@ class Events(RuleBasedStateMachine):
 
 
 Events.TestCase.settings = settings(deadline=None, max_examples=100, stateful_step_count=50)
-TestAnySeriesOfEvents = Events.TestCase
+TestAnySeriesOfEvents = pytest.mark.protocol(Events.TestCase)
 
 
 def test_a_culprit_stays_alone_while_the_service_is_down() -> None:

@@ -23,7 +23,7 @@ def test_a_generation_is_followed_to_its_video() -> None:
     assert [True, False, True, False, True] == [
         progress.seen(answer, now) for now, answer in enumerate(answers)
     ]
-    assert COMPLETED == progress.ending
+    assert COMPLETED == progress.result
     assert COMPLETED == progress.latest
 
 
@@ -32,21 +32,21 @@ def test_what_the_caller_knows_already_is_no_news() -> None:
     progress = Progress("g-1", POLICY, QUEUED)
     assert not progress.seen(QUEUED, 0)
     assert progress.seen(DREAMING, 1)
-    assert progress.ending is None
+    assert progress.result is None
 
 
 def test_a_failure_is_an_ending() -> None:
     """Whoever waits decides what a failed generation is to them."""
     progress = Progress("g-1", POLICY)
     assert progress.seen(FAILED, 0)
-    assert FAILED == progress.ending
+    assert FAILED == progress.result
 
 
 def test_s09_a_step_back_is_no_error() -> None:
     """The service may queue again what it had begun."""
     progress = Progress("g-1", POLICY)
     assert [True, True] == [progress.seen(DREAMING, 0), progress.seen(QUEUED, 1)]
-    assert progress.ending is None
+    assert progress.result is None
 
 
 def test_s11_a_video_may_come_after_the_word_completed() -> None:
@@ -54,9 +54,9 @@ def test_s11_a_video_may_come_after_the_word_completed() -> None:
     progress = Progress("g-1", POLICY, DREAMING)
     empty = evolve(VIDEOLESS, video=Video(width=1280))
     assert [False, False] == [progress.seen(VIDEOLESS, 0), progress.seen(empty, 59.9)]
-    assert (None, DREAMING) == (progress.ending, progress.latest)
+    assert (None, DREAMING) == (progress.result, progress.latest)
     assert progress.seen(COMPLETED, 59.95)
-    assert COMPLETED == progress.ending
+    assert COMPLETED == progress.result
 
 
 def test_s11_a_video_that_does_not_come_ends_the_wait() -> None:
@@ -64,9 +64,9 @@ def test_s11_a_video_that_does_not_come_ends_the_wait() -> None:
     progress = Progress("g-1", POLICY)
     progress.seen(VIDEOLESS, 10)
     progress.seen(VIDEOLESS, 70)
-    assert isinstance(progress.ending, GenerationFailedError)
-    assert VIDEOLESS == progress.ending.generation
-    assert "it is paid: get() it later" in str(progress.ending)
+    assert isinstance(progress.result, GenerationFailedError)
+    assert VIDEOLESS == progress.result.generation
+    assert "it is paid: get() it later" in str(progress.result)
 
 
 def test_s11_the_grace_for_a_video_begins_anew_after_a_step_back() -> None:
@@ -75,7 +75,7 @@ def test_s11_the_grace_for_a_video_begins_anew_after_a_step_back() -> None:
     progress.seen(VIDEOLESS, 0)
     progress.seen(DREAMING, 30)
     progress.seen(VIDEOLESS, 70)
-    assert progress.ending is None
+    assert progress.result is None
 
 
 def test_s01_a_missing_generation_is_given_up_after_time_and_answers() -> None:
@@ -88,11 +88,11 @@ def test_s01_a_missing_generation_is_given_up_after_time_and_answers() -> None:
         many.missed(now, alone=True)
     for progress in (few, many):
         assert not progress.is_overdue
-        assert progress.ending is None
+        assert progress.result is None
         progress.missed(400, alone=True)
         assert progress.is_overdue
-        assert isinstance(progress.ending, NotFoundError)
-        assert "g-1" in str(progress.ending)
+        assert isinstance(progress.result, NotFoundError)
+        assert "g-1" in str(progress.result)
 
 
 def test_s01_an_answer_for_many_is_no_verdict() -> None:
@@ -101,9 +101,9 @@ def test_s01_an_answer_for_many_is_no_verdict() -> None:
     for now in range(0, 1_000, 10):
         progress.missed(now, alone=False)
     assert progress.is_overdue
-    assert progress.ending is None
+    assert progress.result is None
     progress.missed(1_000, alone=True)
-    assert isinstance(progress.ending, NotFoundError)
+    assert isinstance(progress.result, NotFoundError)
 
 
 def test_s01_whoever_is_not_overdue_is_asked_for_with_others() -> None:
@@ -124,9 +124,9 @@ def test_h17_a_generation_that_appears_starts_the_grace_anew() -> None:
     progress.seen(QUEUED, 100)
     for now in (130, 160, 190, 220):
         progress.missed(now, alone=True)
-    assert progress.ending is None
+    assert progress.result is None
     progress.missed(250, alone=True)
-    assert isinstance(progress.ending, NotFoundError)
+    assert isinstance(progress.result, NotFoundError)
 
 
 def test_h17_the_same_answer_as_before_starts_the_grace_anew_as_well() -> None:
@@ -138,7 +138,7 @@ def test_h17_the_same_answer_as_before_starts_the_grace_anew_as_well() -> None:
     progress.repeated()
     assert not progress.is_overdue
     progress.missed(500, alone=True)
-    assert (None, QUEUED) == (progress.ending, progress.latest)
+    assert (None, QUEUED) == (progress.result, progress.latest)
 
 
 def test_s16_a_generation_whose_question_is_refused_ends_in_that_error() -> None:
@@ -146,9 +146,9 @@ def test_s16_a_generation_whose_question_is_refused_ends_in_that_error() -> None
     progress = Progress("g-1", POLICY)
     errors = [ServerError("it chokes", status=500) for _ in range(5)]
     for now, error in zip((0, 40, 80, 119, 120), errors, strict=True):
-        assert progress.ending is None
+        assert progress.result is None
         progress.refused(error, now)
-    assert errors[-1] is progress.ending
+    assert errors[-1] is progress.result
 
 
 def test_s01_a_generation_that_is_refused_as_unknown_is_named() -> None:
@@ -156,8 +156,8 @@ def test_s01_a_generation_that_is_refused_as_unknown_is_named() -> None:
     progress = Progress("g-1", POLICY)
     for now in range(0, 150, 30):
         progress.refused(NotFoundError("Cannot GET", status=404), now)
-    assert isinstance(progress.ending, NotFoundError)
-    assert "g-1" in str(progress.ending)
+    assert isinstance(progress.result, NotFoundError)
+    assert "g-1" in str(progress.result)
 
 
 def test_s16_missing_and_refused_answers_count_together() -> None:
@@ -167,17 +167,17 @@ def test_s16_missing_and_refused_answers_count_together() -> None:
         progress.missed(now, alone=False)
     refusal = BadRequestError("no such id", status=400)
     progress.refused(refusal, 120)
-    assert refusal is progress.ending
+    assert refusal is progress.result
 
 
 @pytest.mark.parametrize("later", [QUEUED, VIDEOLESS, FAILED, evolve(COMPLETED, prompt="new")])
 @pytest.mark.parametrize("ending", [COMPLETED, FAILED])
-def test_s10_what_has_ended_stays_so(ending: Generation, later: Generation) -> None:
+def test_s10_what_has_ended_stays_so(result: Generation, later: Generation) -> None:
     """Whatever a later answer says of it."""
     progress = Progress("g-1", POLICY)
-    progress.seen(ending, 0)
+    progress.seen(result, 0)
     assert not progress.seen(later, 1_000)
-    assert (ending, ending) == (progress.ending, progress.latest)
+    assert (result, result) == (progress.result, progress.latest)
 
 
 def test_s10_a_failed_wait_stays_so() -> None:
@@ -185,22 +185,22 @@ def test_s10_a_failed_wait_stays_so() -> None:
     progress = Progress("g-1", POLICY)
     for now in range(0, 500, 100):
         progress.missed(now, alone=True)
-    ending = progress.ending
+    result = progress.result
     assert not progress.seen(COMPLETED, 500)
-    assert ending is progress.ending
+    assert result is progress.result
     assert progress.latest is None
 
 
 @pytest.mark.parametrize("ending", [COMPLETED, FAILED])
-def test_s10_what_has_ended_does_not_go_missing(ending: Generation) -> None:
+def test_s10_what_has_ended_does_not_go_missing(result: Generation) -> None:
     """A service may forget what is finished; the video is there all the same."""
     missing, refused = Progress("g-1", POLICY), Progress("g-1", POLICY)
     for progress in (missing, refused):
-        progress.seen(ending, 0)
+        progress.seen(result, 0)
     for now in range(100, 1_000, 100):
         missing.missed(now, alone=True)
         refused.refused(ServerError("gone", status=500), now)
-    assert [ending, ending] == [missing.ending, refused.ending]
+    assert [result, result] == [missing.result, refused.result]
 
 
 @pytest.mark.parametrize(
@@ -230,4 +230,4 @@ def test_s11_the_grace_for_a_video_begins_anew_after_the_same_words_again() -> N
     progress.seen(VIDEOLESS, 10)
     progress.repeated()
     progress.seen(VIDEOLESS, 80)
-    assert progress.ending is None
+    assert progress.result is None

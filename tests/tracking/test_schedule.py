@@ -90,6 +90,7 @@ def test_more_than_fit_into_a_request_do_not_hurry_it() -> None:
     assert math.isclose(math.sqrt(2 * WORTH / 0.01 / 2), some.due(0.0), rel_tol=0.03)
 
 
+@pytest.mark.protocol
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 150), st.floats(0, 5)), min_size=1, max_size=20),
@@ -124,6 +125,7 @@ def test_ids_of_one_age_are_asked_for_when_their_waiting_is_worth_it(
     assert math.isclose(WORTH, many * waited(plans[0], due), rel_tol=0.1)
 
 
+@pytest.mark.protocol
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 150), min_size=1, max_size=20))
 def test_ids_of_any_ages_whose_end_is_known_well_are_asked_for_nearly_then(

@@ -93,6 +93,7 @@ async def test_a_poisoned_id_costs_few_extra_requests() -> None:
     waits[13].cancel()
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize("failure", ["500", "hang", "cut", "unreadable"])
 @pytest.mark.parametrize("many", [1, 20, 1000])
 async def test_an_hour_of_outage_fails_nobody(many: int, failure: str) -> None:
@@ -111,6 +112,7 @@ async def test_an_hour_of_outage_fails_nobody(many: int, failure: str) -> None:
     assert anyio.current_time() < HOUR + 60.0 * 1.1 + after * 0.1 + 2.0
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize("share", [0.1, 0.5])
 async def test_a_service_that_fails_at_random_loses_nobody_and_stays_fast(share: float) -> None:
     """For twenty minutes one of ten requests fails, or one of two: no id is to blame for that."""
@@ -184,6 +186,7 @@ async def test_h22_a_request_that_is_too_long_is_halved() -> None:
     assert 5 == service.tracker.planner.size.limit
 
 
+@pytest.mark.protocol
 async def test_s19_a_service_that_answers_the_first_few_is_asked_for_as_many() -> None:
     """Whatever is asked, seven are answered: soon seven are asked for, and nobody is missed."""
     service = Pretended(lambda name, now: completed(name) if now > 900.0 else pending(name))
@@ -195,6 +198,7 @@ async def test_s19_a_service_that_answers_the_first_few_is_asked_for_as_many() -
     assert max(len(ids) for ids in service.asked[-10:]) <= 7
 
 
+@pytest.mark.protocol
 async def test_s18_a_service_that_takes_fewer_ids_is_found_out() -> None:
     """Told that 40 fit into a request, on a service that refuses more than 20."""
     limits = Limits(ids_per_request=40, requests_per_second=10_000)
@@ -243,7 +247,7 @@ async def test_what_is_asked_and_why_can_be_read_in_the_log(
     for line in (
         "asks for 4 of 4 ids, as they have probably waited long enough together",
         "asks for 2 of 4 ids, to find the id that spoils requests",
-        "asks for 1 of 4 ids, to hear of that id alone",
+        "asks for 1 of 4 ids, for that id alone",
         "asked for 3 ids, 3 answered",
     ):
         assert line in caplog.messages

@@ -44,6 +44,7 @@ pytestmark = [
 HOUR = 3600.0
 
 
+@pytest.mark.protocol
 async def test_s26_one_id_with_ten_thousand_waiters_is_asked_once_a_round() -> None:
     """All who wait for the same video cost what one of them costs."""
     rounds = []
@@ -59,6 +60,7 @@ async def test_s26_one_id_with_ten_thousand_waiters_is_asked_once_a_round() -> N
     assert rounds[0] <= 20
 
 
+@pytest.mark.protocol
 async def test_ten_thousand_ids_take_five_hundred_requests_a_sweep() -> None:
     """Twenty ids a request, whether ten thousand callers wait for one each or one for all."""
     names = [f"g-{number}" for number in range(10_000)]
@@ -72,6 +74,7 @@ async def test_ten_thousand_ids_take_five_hundred_requests_a_sweep() -> None:
     assert 0 == len(service.tracker.subscriptions)
 
 
+@pytest.mark.protocol
 async def test_i10_the_number_of_waiters_does_not_change_what_is_asked() -> None:
     """A hundred ids cost the same requests with one waiter each and with fifty."""
     counts = []
@@ -103,6 +106,7 @@ async def test_requests_keep_to_the_limits_of_the_client() -> None:
     assert min(b - a for a, b in pairwise(service.times)) > 0.199
 
 
+@pytest.mark.protocol
 @pytest.mark.parametrize(("trials", "many"), [(2000, 10), (30, 200)])
 async def test_waiters_cancelled_at_random_never_stall_the_others(trials: int, many: int) -> None:
     """Who was not cancelled hears of its own video, and nothing of the others is left."""
@@ -318,6 +322,7 @@ async def test_i12_a_wait_ends_on_time_although_the_service_hangs() -> None:
     await service.tracker.close()
 
 
+@pytest.mark.protocol
 async def test_p38_closing_ends_thousands_of_waits_at_once() -> None:
     """The end of the client is the end of all waits, with an error for each of its own."""
     service = Pretended(lambda name, now: pending(name), latency=HOUR)

@@ -1,4 +1,4 @@
-"""The API key, wrapped so that it is shown nowhere."""
+"""The API key, wrapped: it is shown nowhere."""
 
 import hashlib
 import hmac
@@ -71,7 +71,7 @@ class Account:
     _base_url: str
 
     def mark(self, salt: bytes) -> str:
-        """Return what this account alone has with this salt, and what tells nothing of the key.
+        """Return a mark of this account under a salt, which reveals nothing of the key.
 
         It is an HMAC (RFC 2104) with SHA-256 of the address of the service and the key.
         """

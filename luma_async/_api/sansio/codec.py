@@ -15,7 +15,7 @@ from attrs import frozen
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
-from luma_async._api.sansio.requests import check_id
+from luma_async._api.sansio.validation import check_id
 from luma_async.errors import ConfigurationError, ResponseFormatError
 from luma_async.models import (
     COMPLETED,
@@ -142,7 +142,7 @@ def _moment(value: object) -> datetime | None:
 
 @frozen
 class _Listed:
-    """A line of the list under the service's own names, so that errors name what was sent."""
+    """A line of the list under the service's own names, by which errors name a field."""
 
     luma_generation_id: str
     prompt: str | None = None

@@ -50,12 +50,12 @@ class StatusResult:
 
 
 def read_states(
-    answer: Response, known: Callable[[str], Generation | None] = lambda name: None
+    response: Response, known: Callable[[str], Generation | None] = lambda generation_id: None
 ) -> StatusResult:
     """Read the answer to a question for many generations.
 
     Args:
-        answer: What the service said.
+        response: What the service said.
         known: Returns what an earlier answer said of an id. Most answers say the same again, and
             then the value is the same, too: reading is what costs most when thousands wait.
 
@@ -63,14 +63,14 @@ def read_states(
         APIError: The service said no.
         ResponseFormatError: The answer as a whole cannot be read.
     """
-    payload = _payload(answer)
+    payload = _payload(response)
     # One generation alone is what some relays answer where one id was asked for.
     entries = [payload] if isinstance(payload, Mapping) and "id" in payload else payload
     generations: list[Generation] = []
     problems: list[str] = []
-    for index, entry in enumerate(_list(entries, answer)):
-        name = entry.get("id") if isinstance(entry, Mapping) else None
-        before = known(name) if isinstance(name, str) else None
+    for index, entry in enumerate(_list(entries, response)):
+        generation_id = entry.get("id") if isinstance(entry, Mapping) else None
+        before = known(generation_id) if isinstance(generation_id, str) else None
         if before is not None and before.raw == entry:
             generations.append(before)
             continue
@@ -78,99 +78,99 @@ def read_states(
             generations.append(structure(entry, Generation, path=f"$[{index}]"))
         except ResponseFormatError as error:
             problems.extend(error.problems)
-    date = _date(answer.headers.get("date", "")) or answer.received_at
+    date = _date(response.headers.get("date", "")) or response.received_at
     return StatusResult(generations=generations, problems=problems, date=date)
 
 
-def read_generation(answer: Response, name: str) -> Generation:
+def read_generation(response: Response, generation_id: str) -> Generation:
     """Read the answer to a question for one generation.
 
     Raises:
         APIError: The service said no; `NotFoundError` where its answer does not hold the id.
         ResponseFormatError: The answer cannot be read.
     """
-    states = read_states(answer)
+    states = read_states(response)
     for generation in states.generations:
-        if generation.id == name:
+        if generation.id == generation_id:
             return generation
     if states.problems:
-        raise ResponseFormatError(states.problems, status=answer.status)
-    raise unknown_id(name)
+        raise ResponseFormatError(states.problems, status=response.status)
+    raise unknown_id(generation_id)
 
 
-def unknown_id(name: str) -> NotFoundError:
+def unknown_id(generation_id: str) -> NotFoundError:
     """Say that the service does not know a generation."""
-    return NotFoundError(f"the service does not know generation {name}", status=404)
+    return NotFoundError(f"the service does not know generation {generation_id}", status=404)
 
 
-def read_created(answer: Response) -> Generation:
+def read_created(response: Response) -> Generation:
     """Read what a create or extend is answered with; the id is all that it has to hold.
 
     Raises:
         APIError: The service said no.
         ResponseFormatError: The answer holds no id that could be followed.
     """
-    entry, path = _only(answer)
-    # Whatever the state may be: the order was accepted, and the id must not be lost.
+    entry, path = _only(response)
+    # In any state: the order was accepted, and the id must not be lost.
     state = entry.get("state")
     readable = {**entry, "state": state if isinstance(state, str) else None}
     return evolve(structure(readable, Generation, path=path), raw=entry)
 
 
-def read_summaries(answer: Response) -> list[GenerationSummary]:
+def read_summaries(response: Response) -> list[GenerationSummary]:
     """Read the account's list.
 
     Raises:
         APIError: The service said no.
         ResponseFormatError: The answer cannot be read.
     """
-    entries = _list(_payload(answer), answer)
+    entries = _list(_payload(response), response)
     return [
         structure(entry, GenerationSummary, path=f"$[{index}]")
         for index, entry in enumerate(entries)
     ]
 
 
-def read_upload(answer: Response) -> UploadedImage:
+def read_upload(response: Response) -> UploadedImage:
     """Read what an upload is answered with.
 
     Raises:
         APIError: The service said no.
         ResponseFormatError: The answer cannot be read.
     """
-    entry, path = _only(answer)
+    entry, path = _only(response)
     return structure(entry, UploadedImage, path=path)
 
 
-def _only(answer: Response) -> tuple[Mapping[str, Any], str]:
+def _only(response: Response) -> tuple[Mapping[str, Any], str]:
     """Take the one object of an answer, alone or as a list of one, and its place."""
-    payload = _payload(answer)
+    payload = _payload(response)
     path = "$"
     if isinstance(payload, list) and len(payload) == 1:
         payload, path = payload[0], "$[0]"
     if not isinstance(payload, Mapping):
-        raise ResponseFormatError([f"expected one object at {path}"], status=answer.status)
+        raise ResponseFormatError([f"expected one object at {path}"], status=response.status)
     return payload, path
 
 
-def _list(payload: object, answer: Response) -> list[Any]:
+def _list(payload: object, response: Response) -> list[Any]:
     if not isinstance(payload, list):
-        raise ResponseFormatError(["expected a list at $"], status=answer.status)
+        raise ResponseFormatError(["expected a list at $"], status=response.status)
     return payload
 
 
-def _payload(answer: Response) -> Any:
-    if not 200 <= answer.status < 300:
-        raise refusal(answer)
+def _payload(response: Response) -> Any:
+    if not 200 <= response.status < 300:
+        raise read_error(response)
     try:
-        payload = read_json(answer.body)
+        payload = read_json(response.body)
     except ResponseFormatError as error:
-        problems = [f"{error.problems[0]} (HTTP {answer.status}: {excerpt(answer.body)!r})"]
+        problems = [f"{error.problems[0]} (HTTP {response.status}: {excerpt(response.body)!r})"]
     else:
         if (status := _embedded_status(payload)) is not None:
-            raise refusal(answer, status=status)
+            raise read_error(response, status=status)
         return payload
-    raise ResponseFormatError(problems, status=answer.status)
+    raise ResponseFormatError(problems, status=response.status)
 
 
 def _embedded_status(payload: object) -> int | None:
@@ -184,17 +184,17 @@ def _embedded_status(payload: object) -> int | None:
     return status if 400 <= status <= 599 else None
 
 
-def refusal(answer: Response, *, status: int | None = None) -> APIError:
-    """Make the error that an answer stands for, whatever its body looks like."""
-    status = answer.status if status is None else status
+def read_error(response: Response, *, status: int | None = None) -> APIError:
+    """Make the error that a response stands for, with any body or none."""
+    status = response.status if status is None else status
     try:
-        payload = read_json(answer.body)
+        payload = read_json(response.body)
     except ResponseFormatError:
         payload = None
     fields: Mapping[str, Any] = payload if isinstance(payload, Mapping) else {}
-    message = _message(fields) or excerpt(answer.body) or "no further word"
+    message = _message(fields) or excerpt(response.body) or "no further word"
     if 300 <= status < 400:
-        message = f"redirected to {printable(answer.headers.get('location', ''))!r}; not followed"
+        message = f"redirected to {printable(response.headers.get('location', ''))!r}; not followed"
     kind = meaning_of(status).error
     if status == 403 and "credit" in message.lower() and fields:
         kind = OutOfCreditsError
@@ -202,9 +202,9 @@ def refusal(answer: Response, *, status: int | None = None) -> APIError:
     return kind(
         message,
         status=status,
-        request_id=printable(request_id) if isinstance(request_id, str) else answer.request_id,
-        path=answer.path,
-        retry_after=retry_after(answer.headers, now=answer.received_at),
+        request_id=printable(request_id) if isinstance(request_id, str) else response.request_id,
+        path=response.path,
+        retry_after=retry_after(response.headers, now=response.received_at),
     )
 
 

@@ -100,7 +100,7 @@ def _check_public_host(host: str, *, what: str) -> None:
     name = host.rstrip(".").lower()
     # "127.1" and "0x7f.1" are names to a strict parser, and 127.0.0.1 to the resolver.
     disguised = address is None and _NUMBER.fullmatch(name.rpartition(".")[2])
-    # A name of one label is looked up in the network of whoever asks.
+    # A name of one label is looked up in the caller's own network.
     lone = address is None and "." not in name
     local = any(name == own or name.endswith(f".{own}") for own in _LOCAL_NAMES)
     if disguised or lone or local or (address is not None and not is_public(address)):

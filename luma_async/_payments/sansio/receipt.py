@@ -15,7 +15,7 @@ class Receipt:
     """One order that was sent, or may have been.
 
     Attributes:
-        order_id: What tells it from the other orders.
+        order_id: What distinguishes it from the other orders.
         order: What is ordered.
         state: Whether it is on its way, has an unknown outcome, or neither.
         generation_id: The generation that it became; None where that is not known.

@@ -1,7 +1,7 @@
 """Finding orders whose answer was lost in the list of the account's generations.
 
 An id is adopted only where there is no doubt. Adopting the wrong one would count somebody else's
-video as ours, and taking an absent one for unpaid may pay twice; so whatever the list leaves open
+video as ours, and taking an absent one for unpaid may pay twice; so what the list leaves open
 leads to holding the order.
 
 The list tells only ids and prompts. So there is one mistake that it cannot show: while a run goes

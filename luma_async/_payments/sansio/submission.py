@@ -1,13 +1,13 @@
 """What the ending of a paid request means.
 
 There are four endings and no fifth. Only two of them may be repeated, and both are proven not
-to have been accepted; whatever does not fit is unknown, and unknown is never sent again.
+to have been accepted; everything else is unknown, and unknown is never sent again.
 """
 
 from attrs import frozen
 
 from luma_async._api.sansio.http_status import meaning_of
-from luma_async._api.sansio.responses import Response, excerpt, read_created, refusal
+from luma_async._api.sansio.responses import Response, excerpt, read_created, read_error
 from luma_async.errors import APIError, ConnectError, RequestError, ResponseFormatError
 from luma_async.models import Generation
 
@@ -51,22 +51,22 @@ class Unknown:
 SubmissionResult = Accepted | Rejected | NotSent | Unknown
 
 
-def classify_response(answer: Response) -> SubmissionResult:
+def classify_response(response: Response) -> SubmissionResult:
     """Say what a complete answer means."""
-    if 200 <= answer.status < 300:
+    if 200 <= response.status < 300:
         try:
-            return Accepted(read_created(answer))
+            return Accepted(read_created(response))
         except APIError as error:
             refused = error
         except ResponseFormatError as error:
             # What could not be read may hold the id all the same, for a person to find.
-            reason = f"{error}; the answer begins {excerpt(answer.body)!r}"
-            return Unknown(reason, answer.status, answer.request_id)
+            reason = f"{error}; the answer begins {excerpt(response.body)!r}"
+            return Unknown(reason, response.status, response.request_id)
     else:
-        refused = refusal(answer)
+        refused = read_error(response)
     if meaning_of(refused.status).refuses_order:
         # A limit under the status of a success is believed, but not enough to order again.
-        return Rejected(refused, repeatable=meaning_of(answer.status).repeats_order)
+        return Rejected(refused, repeatable=meaning_of(response.status).repeats_order)
     return Unknown(str(refused), refused.status, refused.request_id)
 
 

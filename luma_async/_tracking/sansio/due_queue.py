@@ -104,7 +104,7 @@ class DueQueue(Generic[Q]):
 
 @define(eq=False)
 class IsolatedQueue(Generic[I]):
-    """What is asked for in a request of its own: it spoils requests, or is missing from them.
+    """What is asked for alone, as it spoils requests, or is missing from them.
 
     One whose time has changed is passed over.
     """

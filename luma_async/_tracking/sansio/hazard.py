@@ -9,14 +9,14 @@ next as there is evidence for it:
    at one age over to the ages around it. It is the regression of occurrences on exposure that
    life tables are smoothed with (N. Laird and D. Olivier, *Covariance Analysis of Censored
    Survival Data Using Log-Linear Analysis Techniques*, JASA 76, 1981);
-3. each class by itself: finished so far over expected so far, as the mean of a gamma prior around
+3. each class alone: finished so far over expected so far, as the mean of a gamma prior around
    1 and Poisson counts.
 
 What is counted is when answers came, not when generations finished: one that was unfinished at
 one answer and finished at the next is spread over the classes between, in proportion to what is
 believed of them (one step of the EM algorithm for interval-censored data).
 
-Ages are in units of what a generation was expected to take, so that one grid of classes serves
+Ages are in units of what a generation was expected to take: one grid of classes serves
 durations of any length.
 """
 
@@ -83,7 +83,7 @@ class NextPoll:
     """
 
     delay: float
-    chance: float
+    probability: float
 
 
 @define(eq=False)
@@ -212,7 +212,7 @@ class Hazard:
         return a + shortening * step_a, b + shortening * step_b
 
     def next_poll(self, age: float, worth: float) -> NextPoll:
-        """Tell when one that is unfinished at an age has probably waited for so long.
+        """Return when one that is unfinished at an age has probably waited for so long.
 
         That is the delay d at which the integral of P(T <= age + u | T > age) over u from 0 to d
         reaches `worth`.
@@ -259,8 +259,10 @@ def _within(rate: float, alive: float, worth: float) -> tuple[float, float]:
     Newton's method on ``delay - alive * (1 - exp(-rate * delay)) / rate - worth``, which is
     convex, from where it would be if the chance grew in a straight line.
     """
-    chance = 1.0 - alive
-    delay = 2 * worth / (chance + math.sqrt(chance * chance + 2 * rate * alive * worth))
+    probability = 1.0 - alive
+    delay = (
+        2 * worth / (probability + math.sqrt(probability * probability + 2 * rate * alive * worth))
+    )
     step = math.inf
     while abs(step) > _EXACT * delay:
         left = alive * math.exp(-rate * delay)

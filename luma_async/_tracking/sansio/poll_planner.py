@@ -117,7 +117,7 @@ class PollPlanner:
             self._schedule.force(state, now)
 
     def poll_alone(self, state: PollState, now: float) -> None:
-        """Ask for an id in a request of its own, now: what that response says is certain."""
+        """Ask for an id alone, now: what that response says is certain."""
         if not state.under_way:
             self._withdraw(state)
             self._isolated.put(state, now)
@@ -164,7 +164,7 @@ class PollPlanner:
         # While nothing is answered, ids that spoil requests are not to be all that is tried.
         states = self._schedule.take(now) if self._backpressure.is_pausing else ()
         if not states and (lone := self._isolated.take(now)) is not None:
-            reason = "to hear of that id alone"
+            reason = "for that id alone"
             return Poll([lone], now, reason, alone=True, missing_from=lone.missing_from)
         states = states or self._schedule.take(now)
         reason = "as they have probably waited long enough together"

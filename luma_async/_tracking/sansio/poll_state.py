@@ -31,7 +31,7 @@ class PollState:
         start: From then on its w grows as ``curve * (t - start) ** 2 / 2``.
         curve: See `start`.
         revision: That of the hazard when it was planned.
-        alone_at: When it is asked for in a request of its own; None where it is not.
+        alone_at: When it is asked for alone; None where it is not.
         failures: How often such a request failed in a row.
         counts_at_failure: The counts of `Backpressure` when the last of them failed.
         met: Whether a response has held it.

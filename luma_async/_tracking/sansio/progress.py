@@ -17,7 +17,7 @@ def has_video_or_failed(generation: Generation) -> bool:
 
 @define(eq=False)
 class Progress:
-    """Follows one generation from answer to answer, until there is an `ending`.
+    """Follows one generation from response to response, until there is a `result`.
 
     Attributes:
         latest: The newest that is known; a completed one counts from when its video is there.
@@ -27,18 +27,18 @@ class Progress:
     _id: str
     _policy: PollPolicy
     latest: Generation | None = None
-    ending: Generation | LumaError | None = field(default=None, init=False)
+    result: Generation | LumaError | None = field(default=None, init=False)
     _missed: int = field(default=0, init=False)
     _missing_since: float | None = field(default=None, init=False)
     _grace_is_over: bool = field(default=False, init=False)
     _videoless_since: float | None = field(default=None, init=False)
 
     def seen(self, generation: Generation, now: float) -> bool:
-        """Take in what an answer says; tell whether the generation has moved on.
+        """Take in what a response says; return whether the generation has moved on.
 
-        What has ended stays so, whatever a later answer says.
+        What has ended stays so, in spite of later responses.
         """
-        if self.ending is not None:
+        if self.result is not None:
             return False
         self._missed, self._missing_since = 0, None
         if generation.is_completed and not has_video_or_failed(generation):
@@ -46,13 +46,13 @@ class Progress:
             if self._videoless_since is None:
                 self._videoless_since = now
             if now - self._videoless_since >= self._policy.video_grace:
-                self.ending = GenerationFailedError(generation)
+                self.result = GenerationFailedError(generation)
             return False
         self._videoless_since = None
         moved = self.latest is None or self.latest.state != generation.state
         self.latest = generation
         if has_video_or_failed(generation):
-            self.ending = generation
+            self.result = generation
         return moved
 
     def repeated(self) -> None:
@@ -73,14 +73,14 @@ class Progress:
         answer to a question for it alone: one for many may have been cut short.
         """
         self._count(now)
-        if alone and self.is_overdue and self.ending is None:
-            self.ending = unknown_id(self._id)
+        if alone and self.is_overdue and self.result is None:
+            self.result = unknown_id(self._id)
 
     def refused(self, error: LumaError, now: float) -> None:
         """Take in that a question for the generation alone failed, while others are answered."""
         self._count(now)
-        if self.is_overdue and self.ending is None:
-            self.ending = unknown_id(self._id) if isinstance(error, NotFoundError) else error
+        if self.is_overdue and self.result is None:
+            self.result = unknown_id(self._id) if isinstance(error, NotFoundError) else error
 
     def _count(self, now: float) -> None:
         self._missed += 1

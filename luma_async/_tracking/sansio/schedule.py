@@ -17,12 +17,12 @@ seconds. A request goes out as soon as the w of those for whom it is heaviest, a
 holds, sum up to what it is worth (`PollPolicy.request_worth`). For one generation and a constant
 hazard, ``w = h * d * d / 2`` after d seconds, which gives Keller's density.
 
-What is known of T is learned (`luma_async._tracking.sansio.hazard`). So that 100,000 generations
-cost no more to decide about than 100, w is followed for the few that are next alone. The others
-queue by the time at which their w reaches its part of a request's worth; when they come up, that
-time is reviewed in the light of what was learned since.
+What is known of T is learned (`luma_async._tracking.sansio.hazard`). To decide about 100,000
+generations costs no more than about 100, as w is followed for the few that are next alone. The
+others queue by the time at which their w reaches its part of a request's worth; when they come up,
+that time is reviewed in the light of what was learned since.
 
-Bounds hold whatever was learned: no id is asked for again within `PollPolicy.min_interval` of an
+These bounds always hold: no id is asked for again within `PollPolicy.min_interval` of an
 answer, and none is left alone for more than `PollPolicy.max_interval`.
 """
 
@@ -130,8 +130,8 @@ class Schedule:
         next_poll = state.hazard.next_poll(state.age(state.asked), self._part / state.unit)
         due = state.asked + next_poll.delay * state.unit
         # The parabola that has the value and the slope of w at that time.
-        state.start = due - 2 * self._part / next_poll.chance
-        state.curve = next_poll.chance**2 / (2 * self._part)
+        state.start = due - 2 * self._part / next_poll.probability
+        state.curve = next_poll.probability**2 / (2 * self._part)
         return max(min(due, state.asked + self._longest), state.earliest)
 
     def _review(self) -> None:
@@ -178,7 +178,7 @@ class Schedule:
 def _when(states: Sequence[PollState], worth: float) -> float:
     """Return the time at which the parabolas of some plans sum up to a worth.
 
-    By Newton's method, from the time when one of them does so alone; the sum is convex, so that
+    By Newton's method, from the time when one of them does so alone; the sum is convex, and
     it comes down to the solution.
     """
     parabolas = [(state.start, state.curve) for state in states]

@@ -1,13 +1,11 @@
 """Who waits for which generations, and what responses mean for them.
 
 All that is known of an id that somebody waits for stands in its `Subscription`. The methods take
-the time and return events, which the tracker carries out.
+the time, put updates into the inboxes of subscribers, and return the ends that they saw.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import wraps
-from typing import ParamSpec
 
 from attrs import define, evolve, field
 
@@ -16,33 +14,12 @@ from luma_async._tracking.sansio.known_starts import KnownStarts
 from luma_async._tracking.sansio.poll_planner import PollPlanner
 from luma_async._tracking.sansio.poll_state import PollState
 from luma_async._tracking.sansio.progress import Progress, has_video_or_failed
-from luma_async._tracking.sansio.updates import (
-    Delivered,
-    Ended,
-    Event,
-    Failed,
-    Subscriber,
-    Update,
-    own,
-)
+from luma_async._tracking.sansio.updates import Ended, Subscriber, Update, own
 from luma_async.errors import GenerationFailedError, LumaError
 from luma_async.models import Generation
 from luma_async.settings import PollPolicy
 
 _MAX_AGE = 86_400.0
-
-
-P = ParamSpec("P")
-
-
-def _collected(method: Callable[P, Iterator[Event]]) -> Callable[P, list[Event]]:
-    """Let a generator decide everything before the first of its events is carried out."""
-
-    @wraps(method)
-    def collect(*args: P.args, **kwargs: P.kwargs) -> list[Event]:
-        return list(method(*args, **kwargs))
-
-    return collect
 
 
 @define(eq=False)
@@ -90,10 +67,9 @@ class Subscriptions:
         subscription = self._subscriptions.get(generation_id)
         return subscription.progress.latest if subscription is not None else None
 
-    @_collected
     def join(
         self, subscriber: Subscriber, known: Mapping[str, Generation], now: float, date: datetime
-    ) -> Iterator[Event]:
+    ) -> None:
         """Subscribe to all pending ids.
 
         Args:
@@ -116,14 +92,14 @@ class Subscriptions:
                     self._plan(generation_id, latest, now, date),
                     now,
                 )
-            if subscriber.is_snapshot:
+            if subscriber.attempts is not None:
                 subscription.snapshots[subscriber] = None
                 self._planner.expedite(subscription.poll, now)
                 continue
             subscription.waiters[subscriber] = None
             latest = subscription.progress.latest
             if subscriber.every_change and latest is not None:
-                yield Delivered(subscriber, _change(subscription, latest, now))
+                subscriber.deliver(_change(subscription, latest, now))
 
     def _plan(
         self, generation_id: str, latest: Generation | None, now: float, date: datetime
@@ -153,9 +129,9 @@ class Subscriptions:
                 subscription.snapshots.pop(subscriber, None)
                 self._drop_if_unwanted(generation_id, subscription)
 
-    @_collected
-    def receive(self, result: StatusResult, asked_at: float, now: float) -> Iterator[Event]:
+    def receive(self, result: StatusResult, asked_at: float, now: float) -> list[Ended]:
         """Take in the response to a request that was made at a time."""
+        ended = []
         # Where a response contradicts itself, the video counts.
         for generation in sorted(result.generations, key=lambda one: not one.is_completed):
             self.starts.update(generation)
@@ -168,7 +144,8 @@ class Subscriptions:
                 subscription.progress.repeated()
                 self._planner.unfinished(subscription.poll, asked_at)
             else:
-                yield from self._seen(subscription, generation, asked_at, now, result.date)
+                ended += self._seen(subscription, generation, asked_at, now, result.date)
+        return ended
 
     def _seen(
         self,
@@ -177,8 +154,8 @@ class Subscriptions:
         asked_at: float,
         now: float,
         date: datetime | None,
-    ) -> Iterator[Event]:
-        yield from self.finish_snapshots(generation.id, Update(generation.id, generation))
+    ) -> list[Ended]:
+        self.finish_snapshots(generation.id, Update(generation.id, generation))
         is_over, delay = has_video_or_failed(generation), None
         # Otherwise a later request has been answered sooner.
         if is_over or asked_at >= subscription.asked_at:
@@ -196,74 +173,71 @@ class Subscriptions:
                 watching = [one for one in subscription.waiters if one.every_change]
                 if watching:
                     update = _change(subscription, generation, now)
-                    yield from (Delivered(one, update) for one in watching)
-        yield from self._conclude(generation.id, subscription, delay)
+                    for one in watching:
+                        one.deliver(update)
+        return self._conclude(generation.id, subscription, delay)
 
-    @_collected
-    def missed(self, ids: Iterable[str], now: float, *, alone: bool) -> Iterator[Event]:
+    def missed(self, ids: Iterable[str], now: float, *, alone: bool) -> list[Ended]:
         """Note that a response does not hold some ids, or the one that was asked for alone."""
+        ended = []
         for generation_id in ids:
             if (subscription := self._subscriptions.get(generation_id)) is None:
                 continue
-            yield from self.finish_snapshots(generation_id, Update(generation_id))
+            self.finish_snapshots(generation_id, Update(generation_id))
             progress = subscription.progress
             progress.missed(now, alone=alone)
-            if progress.is_overdue and progress.ending is None:
+            if progress.is_overdue and progress.result is None:
                 self._planner.poll_alone(subscription.poll, now)
-            yield from self._conclude(generation_id, subscription)
+            ended += self._conclude(generation_id, subscription)
+        return ended
 
-    @_collected
-    def refused(self, generation_id: str, error: LumaError, now: float) -> Iterator[Event]:
+    def refused(self, generation_id: str, error: LumaError, now: float) -> list[Ended]:
         """Note that a request for an id alone failed because of that id."""
         subscription = self._subscriptions[generation_id]
         subscription.progress.refused(error, now)
-        yield from self._conclude(generation_id, subscription)
+        return self._conclude(generation_id, subscription)
 
-    @_collected
-    def finish_snapshots(self, generation_id: str, update: Update) -> Iterator[Event]:
+    def finish_snapshots(self, generation_id: str, update: Update) -> None:
         """Deliver the next response for an id to those who want no more than that."""
         if (subscription := self._subscriptions.get(generation_id)) is not None:
             snapshots, subscription.snapshots = subscription.snapshots, {}
-            yield from (Delivered(one, update, is_last=True) for one in snapshots)
+            for one in snapshots:
+                one.deliver(update, is_last=True)
 
-    @_collected
     def fail_snapshots(
         self, ids: Iterable[str], error: LumaError, asked_at: float, now: float
-    ) -> Iterator[Event]:
+    ) -> None:
         """Count a failed request for these ids; a wait survives it, a snapshot perhaps not."""
         for generation_id in ids:
             subscription = self._subscriptions.get(generation_id)
-            if subscription is None or not subscription.snapshots:
-                continue
-            for one in subscription.snapshots:
-                if one.gives_up(error, asked_at=asked_at, now=now):
-                    yield Failed(one, error)
-            self._planner.expedite(subscription.poll, now)
+            if subscription is not None and subscription.snapshots:
+                for one in subscription.snapshots:
+                    one.request_failed(error, asked_at=asked_at, now=now)
+                self._planner.expedite(subscription.poll, now)
 
-    @_collected
-    def fail_all(self, error: LumaError) -> Iterator[Event]:
+    def fail_all(self, error: LumaError) -> None:
         """End all waits."""
         for subscription in self._subscriptions.values():
             for subscriber in (*subscription.waiters, *subscription.snapshots):
-                yield Failed(subscriber, error)
+                subscriber.fail(error)
 
     def _conclude(
         self, generation_id: str, subscription: Subscription, delay: float | None = None
-    ) -> Iterator[Event]:
+    ) -> list[Ended]:
         """Deliver to all who wait how it ended, if it has, and drop what nobody waits for."""
-        ending = subscription.progress.ending
-        if ending is not None:
-            waiters, subscription.waiters = subscription.waiters, {}
-            yield from (
-                Delivered(one, _last(generation_id, ending), is_last=True) for one in waiters
-            )
-            if waiters:
+        ended, result = [], subscription.progress.result
+        if result is not None:
+            for one in subscription.waiters:
+                one.deliver(_last(generation_id, result), is_last=True)
+            if subscription.waiters:
                 self.finished += 1
-                yield Ended(generation_id, ending, delay)
+                ended = [Ended(generation_id, result, delay)]
             if delay is not None:
                 self.delays = self.delays[0] + delay, self.delays[1] + 1
+            subscription.waiters.clear()
             self.starts.forget(generation_id)
         self._drop_if_unwanted(generation_id, subscription)
+        return ended
 
     def _drop_if_unwanted(self, generation_id: str, subscription: Subscription) -> None:
         if not subscription.waiters and not subscription.snapshots:
@@ -276,11 +250,11 @@ def _change(subscription: Subscription, generation: Generation, now: float) -> U
     return Update(generation.id, evolve(generation, seconds_left=left))
 
 
-def _last(generation_id: str, ending: Generation | LumaError) -> Update:
-    if isinstance(ending, Generation):
-        return Update(generation_id, ending)
-    generation = ending.generation if isinstance(ending, GenerationFailedError) else None
-    return Update(generation_id, generation, own(ending))
+def _last(generation_id: str, result: Generation | LumaError) -> Update:
+    if isinstance(result, Generation):
+        return Update(generation_id, result)
+    generation = result.generation if isinstance(result, GenerationFailedError) else None
+    return Update(generation_id, generation, own(result))
 
 
 def _age(generation: Generation, date: datetime) -> float | None:

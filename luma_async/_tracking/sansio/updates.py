@@ -1,10 +1,11 @@
-"""What those who wait for generations are sent."""
+"""What those who wait for generations receive."""
 
+from collections.abc import Iterable
 from copy import copy
-from typing import Protocol
 
-from attrs import frozen
+from attrs import define, field, frozen
 
+from luma_async._api.sansio.retry import Attempts, is_transient
 from luma_async.errors import LumaError
 from luma_async.models import Generation
 
@@ -24,51 +25,9 @@ class Update:
     error: LumaError | None = None
 
 
-class Subscriber(Protocol):
-    """One call that wants updates of some generations."""
-
-    @property
-    def pending(self) -> dict[str, None]:
-        """The ids whose last update has not been delivered, in the order asked."""
-
-    @property
-    def every_change(self) -> bool:
-        """Whether it wants changes before the end as well."""
-
-    @property
-    def is_snapshot(self) -> bool:
-        """Whether it wants the next response for each id, whatever the state."""
-
-    def gives_up(self, error: LumaError, *, asked_at: float, now: float) -> bool:
-        """Count a failed request; return whether a snapshot ends with this failure."""
-
-    def deliver(self, update: Update, *, is_last: bool) -> None:
-        """Take an update."""
-
-    def fail(self, error: LumaError) -> None:
-        """End the wait as a whole, after the updates that came before."""
-
-
-@frozen
-class Delivered:
-    """An update is to be delivered to a subscriber; the last one ends its wait for that id."""
-
-    subscriber: Subscriber
-    update: Update
-    is_last: bool = False
-
-
-@frozen
-class Failed:
-    """A subscriber's wait has failed as a whole."""
-
-    subscriber: Subscriber
-    error: LumaError
-
-
 @frozen
 class Ended:
-    """A generation that somebody waited for has ended.
+    """The end of a generation that somebody waited for, for logs and metrics.
 
     Attributes:
         id: Which one.
@@ -81,7 +40,52 @@ class Ended:
     delay: float | None
 
 
-Event = Delivered | Failed | Ended
+def _ordered(ids: Iterable[str]) -> dict[str, None]:
+    return dict.fromkeys(ids)
+
+
+@define(eq=False)
+class Subscriber:
+    """One call that waits for some generations to end, or for a snapshot of them.
+
+    Attributes:
+        pending: The ids whose last update has not been delivered, in the order asked.
+        every_change: Whether it wants changes before the end as well.
+        attempts: Set for a snapshot, which ends with the next response for each id, whatever the
+            state. It survives no more failures than any other free request.
+        inbox: The updates that were delivered and not received.
+        failure: Why the wait as a whole has failed; the inbox comes first.
+    """
+
+    pending: dict[str, None] = field(converter=_ordered)
+    every_change: bool = field(default=False, kw_only=True)
+    attempts: Attempts | None = field(default=None, kw_only=True)
+    inbox: list[Update] = field(factory=list, init=False)
+    failure: LumaError | None = field(default=None, init=False)
+    _failed_at: float = field(default=float("-inf"), init=False)
+
+    def deliver(self, update: Update, *, is_last: bool = False) -> None:
+        """Take an update; the last one ends the wait for its id."""
+        if is_last:
+            self.pending.pop(update.id, None)
+        self.inbox.append(update)
+        self.wake_up()
+
+    def fail(self, error: LumaError) -> None:
+        """End the wait as a whole."""
+        self.failure = own(error)
+        self.wake_up()
+
+    def request_failed(self, error: LumaError, *, asked_at: float, now: float) -> None:
+        """Count a request that failed; those that were under way together count once."""
+        if self.attempts is None or asked_at < self._failed_at:
+            return
+        self._failed_at = now
+        if not is_transient(error) or self.attempts.delay_after(error, now) is None:
+            self.fail(error)
+
+    def wake_up(self) -> None:
+        """Let the call go on: something has come."""
 
 
 def own(error: LumaError) -> LumaError:

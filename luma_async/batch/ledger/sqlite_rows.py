@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define, fields
 
-from luma_async._api.sansio.requests import check_id, check_order
+from luma_async._api.sansio.validation import check_id, check_order
 from luma_async.batch.ledger.sansio.record import Record, Run
 from luma_async.errors import LedgerError
 from luma_async.models import Order

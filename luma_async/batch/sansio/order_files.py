@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from attrs import fields, frozen
 
 from luma_async._api.sansio.codec import read_json
-from luma_async._api.sansio.requests import check_order
+from luma_async._api.sansio.validation import check_order
 from luma_async._runtime.sansio.escaping import printable
 from luma_async.errors import ConfigurationError, ResponseFormatError
 from luma_async.models import Order

@@ -65,7 +65,7 @@ async def prompts(ledger: SqliteLedger) -> list[str]:
     return [record.order.user_prompt for record in await records(ledger)]
 
 
-async def refusal(path: Path, key: str = KEY, url: str = URL, **options: Any) -> str:
+async def read_error(path: Path, key: str = KEY, url: str = URL, **options: Any) -> str:
     """Open a ledger in vain, and return why."""
     ledger = SqliteLedger(path)
     with pytest.raises(LedgerError) as raised:
@@ -190,7 +190,7 @@ class TestOwner:
     async def test_p28_a_second_owner_is_refused_at_once(self, path: Path) -> None:
         """In this process as in others; the message names the process."""
         async with opened(path) as ledger:
-            assert f"{path}: another program (process {os.getpid()}) is at it" == await refusal(
+            assert f"{path}: another program (process {os.getpid()}) is at it" == await read_error(
                 path
             )
             await add(ledger, "fox")
@@ -200,7 +200,7 @@ class TestOwner:
     async def test_p28_p29_another_process_owns_it_until_it_dies(self, path: Path) -> None:
         """Killed, it leaves what it had noted, and no lock."""
         with owner(path) as process:
-            assert f"(process {process.pid}) is at it" in await refusal(path)
+            assert f"(process {process.pid}) is at it" in await read_error(path)
             before = contents(path)
             found = await asyncio.to_thread(read_ledger, path)
             assert ["fox"] == [record.order_id for record in found]
@@ -214,7 +214,7 @@ class TestOwner:
         """It is kept all the same."""
         async with opened(path) as ledger:
             Path(f"{path}.lock").write_bytes(b"\xff\x00")
-            assert f"{path}: another program is at it" == await refusal(path)
+            assert f"{path}: another program is at it" == await read_error(path)
             await add(ledger, "fox")
 
     async def test_p30_a_forked_process_has_no_ledger(self, path: Path) -> None:
@@ -286,12 +286,12 @@ class TestAccount:
                 name="submitting",
             )
         before = contents(closed)
-        assert "it belongs to another key or another service" in await refusal(closed, key, url)
+        assert "it belongs to another key or another service" in await read_error(closed, key, url)
         assert before == contents(closed)
         async with SqliteLedger(closed) as ledger:
             await ledger.open(account(key, url), accept_new_key=True)
             assert 3 == len(await records(ledger))
-        assert "it belongs to another key" in await refusal(closed)
+        assert "it belongs to another key" in await read_error(closed)
         async with SqliteLedger(closed) as ledger:
             await ledger.open(account(key, url))
 
@@ -318,8 +318,8 @@ class TestDamage:
     async def refused_untouched(self, path: Path) -> str:
         """Open a file in vain, twice, with nothing changed and nothing left but the lock."""
         before = contents(path)
-        first = await refusal(path)
-        assert first == await refusal(path)
+        first = await read_error(path)
+        assert first == await read_error(path)
         assert before == contents(path)
         assert [NAME, f"{NAME}.lock"] == names(path)
         with pytest.raises(LedgerError):
@@ -433,12 +433,12 @@ class TestDamage:
         """Somebody has written into it; it is an error of this package, and not of another."""
         with closing(sqlite3.connect(closed)) as connection, connection:
             connection.execute(statement)
-        assert str(closed) in await refusal(closed) or statement.startswith("UPDATE orders")
+        assert str(closed) in await read_error(closed) or statement.startswith("UPDATE orders")
 
     async def test_p22_a_folder_that_is_no_file_is_refused(self, path: Path) -> None:
         """Neither written nor read."""
         path.mkdir()
-        assert "cannot be opened" in await refusal(path)
+        assert "cannot be opened" in await read_error(path)
         with pytest.raises(LedgerError, match="cannot be read"):
             read_ledger(path)
 
@@ -450,7 +450,7 @@ class TestDamage:
 
     async def test_p22_a_folder_that_is_missing_is_refused(self, tmp_path: Path) -> None:
         """It may be on a disk that is not there."""
-        assert "cannot be opened" in await refusal(tmp_path / "none" / NAME)
+        assert "cannot be opened" in await read_error(tmp_path / "none" / NAME)
 
     async def test_p22_a_folder_that_cannot_be_written_is_refused(self) -> None:
         """Before anything is sent, and with nothing left there."""
@@ -466,7 +466,7 @@ class TestDamage:
         target = path.parent / "precious"
         target.write_text("precious")
         Path(f"{path}.lock").symlink_to(target)
-        assert "cannot be opened" in await refusal(path)
+        assert "cannot be opened" in await read_error(path)
         assert "precious" == target.read_text()
 
 
@@ -502,7 +502,7 @@ class TestLosses:
             before = copy(path)
         had_file = image.exists()
         for _ in range(3):
-            assert message in await refusal(image)
+            assert message in await read_error(image)
         assert had_file == image.exists()
         for part in ("", "-wal", ".lock"):
             shutil.copy(f"{before}{part}", image.parent)
@@ -516,7 +516,7 @@ class TestLosses:
             await add(ledger, "wolf")
         closed.write_bytes(old)
         for _ in range(2):
-            assert MISSING in await refusal(closed)
+            assert MISSING in await read_error(closed)
         assert old == closed.read_bytes()
 
     async def test_a_closed_ledger_is_its_file_alone(self, closed: Path) -> None:
@@ -526,7 +526,7 @@ class TestLosses:
             assert 3 == len(await records(ledger))
             await add(ledger, "wolf")
         shutil.copy(closed, image)
-        assert MISSING in await refusal(image)
+        assert MISSING in await read_error(image)
 
     @pytest.mark.parametrize("lock", [b"", b"\xff" * 200, b"process 1\nchanges many\n"])
     async def test_a_damaged_lock_counts_nothing(self, closed: Path, lock: bytes) -> None:
@@ -536,7 +536,7 @@ class TestLosses:
             image = copy(closed)
         Path(f"{image}.lock").write_bytes(lock)
         for _ in range(2):
-            assert "the newest changes are missing" in await refusal(image)
+            assert "the newest changes are missing" in await read_error(image)
         Path(f"{closed}.lock").write_bytes(lock)
         async with opened(closed) as ledger:
             assert 4 == len(await records(ledger))
@@ -593,7 +593,7 @@ class TestLosses:
         wal = Path(f"{image}-wal")
         wal.write_bytes(wal.read_bytes()[:-1])
         for _ in range(2):
-            assert MISSING in await refusal(image)
+            assert MISSING in await read_error(image)
 
 
 class TestTrouble:
