@@ -45,7 +45,7 @@ def points_of(source: str) -> Iterator[str]:
         if not isinstance(call, ast.Call):
             continue
         called = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        if isinstance(call.func, ast.Name) and call.func.id == "crash_point":
+        if isinstance(call.func, ast.Name) and call.func.id == "failpoint":
             yield from texts(call.args[0])
         for name in call.keywords if called == "transact" else ():
             if name.arg == "name":
