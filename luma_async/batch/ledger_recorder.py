@@ -11,7 +11,8 @@ from luma_async._runtime import telemetry
 from luma_async._runtime.failpoints import failpoint
 from luma_async.batch.ledger.interface import Ledger
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
+from luma_async.batch.ledger.sansio.record import Record
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.options import BatchOptions
 from luma_async.errors import (
     APIError,

@@ -19,7 +19,8 @@ from luma_async._runtime.shield import wait_shielded
 from luma_async.batch.account_list import AccountList
 from luma_async.batch.ledger.interface import Ledger
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, OrderState, Record, Run
+from luma_async.batch.ledger.sansio.record import OrderState, Record, Run
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sansio.transitions import AT_SERVICE
 from luma_async.batch.ledger_recorder import ACCOUNT_ERRORS
 from luma_async.batch.options import BatchOptions

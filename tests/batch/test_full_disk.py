@@ -10,7 +10,7 @@ import pytest
 
 from luma_async import LedgerError, LumaClient, LumaError
 from luma_async.batch import Batch, BatchOptions, BatchOutcome, Ledger
-from luma_async.batch.ledger.sansio.record import LedgerTransaction
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.batch.ledger.sqlite_rows import SqliteTransaction
 from luma_async.batch.runner import Runner

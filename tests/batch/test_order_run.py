@@ -24,7 +24,7 @@ from luma_async import (
 from luma_async.batch import BatchOptions, Ledger, NewOrder, Record, run_unit
 from luma_async.batch.account_list import AccountList
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import LedgerTransaction
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.emulator import Emulator, Fault
 from luma_async.models import Order

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from luma_async.batch.ledger.sansio.record import LedgerTransaction
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 
 T = TypeVar("T")
 

@@ -19,7 +19,8 @@ from luma_async._runtime import telemetry
 from luma_async._runtime.failpoints import failpoint
 from luma_async._runtime.shield import in_executor
 from luma_async.batch.ledger.lock_file import LockFile
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
+from luma_async.batch.ledger.sansio.record import Record
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite_rows import SqliteTransaction, now
 from luma_async.errors import LedgerError
 

@@ -11,7 +11,8 @@ import pytest
 from attrs import evolve
 
 from luma_async.batch.ledger.interface import Ledger
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record, Run
+from luma_async.batch.ledger.sansio.record import Record, Run
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.errors import LedgerError
 from luma_async.models import Order

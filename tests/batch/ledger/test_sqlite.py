@@ -22,7 +22,8 @@ from attrs import evolve
 from luma_async._api.sansio.api_key import Account, Secret
 from luma_async._runtime import failpoints
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, NewOrder, Record
+from luma_async.batch.ledger.sansio.record import NewOrder, Record
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import APPLICATION_ID, VERSION, SqliteLedger, read_ledger
 from luma_async.batch.ledger.sqlite_rows import SqliteTransaction
 from luma_async.errors import LedgerError

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from luma_async._payments.sansio.receipt import Receipt
 from luma_async._payments.sansio.reconciliation import reconcile
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
+from luma_async.batch.ledger.sansio.record import Record
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sansio.transitions import GIVEN_TWICE, accept, get_record, set_reason
 from luma_async.models import GenerationSummary
 

@@ -23,12 +23,12 @@ from attrs import evolve
 
 from luma_async._payments.sansio.receipt import order_digest
 from luma_async.batch.ledger.sansio.record import (
-    LedgerTransaction,
     NewOrder,
     OrderState,
     Record,
     Run,
 )
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.errors import BudgetExceededError, ConfigurationError, LedgerError
 
 OnUnknown = Literal["hold", "reconcile", "resubmit"]
