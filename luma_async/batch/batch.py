@@ -160,7 +160,9 @@ class Batch:
         """
         check_many(orders)
         added = [_new(order) for order in orders]
-        return await self._open_ledger().transact(lambda book: rules.plan(book, added), name="add")
+        return await self._open_ledger().transact(
+            lambda transaction: rules.plan(transaction, added), name="add"
+        )
 
     async def add_file(self, path: str | Path) -> int:
         """Add the orders of a file: text with a prompt a line, ``.jsonl`` or ``.csv``.
@@ -216,7 +218,9 @@ class Batch:
 
     async def records(self) -> list[Record]:
         """Return what the ledger says of each order."""
-        return await self._open_ledger().transact(lambda book: book.records(), name="read")
+        return await self._open_ledger().transact(
+            lambda transaction: transaction.records(), name="read"
+        )
 
     async def status(self) -> BatchStatus:
         """Count the orders, and what they cost."""
@@ -254,7 +258,9 @@ class Batch:
         self._check_idle(order_id)
         await self._luma.get(generation_id)
         return await ledger.transact(
-            lambda book: rules.adopt(book, order_id, generation_id, at=datetime.now(UTC)),
+            lambda transaction: rules.adopt(
+                transaction, order_id, generation_id, at=datetime.now(UTC)
+            ),
             name="adopt",
         )
 
@@ -266,7 +272,7 @@ class Batch:
         """
         self._check_idle(order_id)
         return await self._open_ledger().transact(
-            lambda book: rules.dismiss(book, order_id), name="dismiss"
+            lambda transaction: rules.dismiss(transaction, order_id), name="dismiss"
         )
 
     async def retry(self, order_ids: Iterable[str]) -> list[Record]:
@@ -280,7 +286,7 @@ class Batch:
         names = list(order_ids)
         self._check_idle(*names)
         return await self._open_ledger().transact(
-            lambda book: rules.retry(book, names), name="retry"
+            lambda transaction: rules.retry(transaction, names), name="retry"
         )
 
     def _open_ledger(self) -> SqliteLedger:

@@ -52,8 +52,8 @@ class LedgerRecorder:
         options, name = self._options, self.record.order_id
         await self._note(
             "submitting",
-            lambda book: rules.mark_submitting(
-                book, name, at=_now(), price=options.price, budget=options.budget.tokens
+            lambda transaction: rules.mark_submitting(
+                transaction, name, at=_now(), price=options.price, budget=options.budget.tokens
             ),
         )
 
@@ -70,7 +70,10 @@ class LedgerRecorder:
             await self._keep(result, at)
         elif isinstance(result, SubmissionUnknownError):
             await self._note(
-                "unknown", lambda book: rules.mark_unknown(book, name, reason=result.reason, at=at)
+                "unknown",
+                lambda transaction: rules.mark_unknown(
+                    transaction, name, reason=result.reason, at=at
+                ),
             )
         else:
             refuses = _refuses_the_order(result)
@@ -78,7 +81,7 @@ class LedgerRecorder:
             reason = str(result)
             await self._note(
                 "rejected" if refuses else "withdrawn",
-                lambda book: rule(book, name, reason=reason, price=price),
+                lambda transaction: rule(transaction, name, reason=reason, price=price),
             )
 
     async def _keep(self, generation: Generation, at: datetime) -> None:
@@ -89,7 +92,8 @@ class LedgerRecorder:
             tries -= 1
             try:
                 await self._note(
-                    "submitted", lambda book: rules.accept(book, order_id, generation.id, at=at)
+                    "submitted",
+                    lambda transaction: rules.accept(transaction, order_id, generation.id, at=at),
                 )
             except LedgerError as error:
                 telemetry.log(

@@ -100,7 +100,7 @@ class _Unit:
     async def run(self) -> BatchOutcome:
         """Take one step after the other until none is left."""
         record = await self._ledger.transact(
-            lambda book: rules.get_record(book, self._order_id), name="look"
+            lambda transaction: rules.get_record(transaction, self._order_id), name="look"
         )
         try:
             while (step := rules.next_step(record, self._options.on_unknown)) is not None:
@@ -218,7 +218,7 @@ class _Unit:
 
     async def _note(self, name: str, rule: Callable[..., Record], **attributes: object) -> Record:
         record = await self._ledger.transact(
-            lambda book: rule(book, self._order_id, **attributes), name=name
+            lambda transaction: rule(transaction, self._order_id, **attributes), name=name
         )
         self._changed(record)
         return record

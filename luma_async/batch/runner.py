@@ -268,13 +268,13 @@ class Runner:
         self._nudge.set()
 
 
-def _begin(book: LedgerTransaction) -> tuple[Run | None, list[Record]]:
+def _begin(transaction: LedgerTransaction) -> tuple[Run | None, list[Record]]:
     """Begin a run, unless there is nothing to do, and give up what the last one was sending."""
-    records = book.records()
+    records = transaction.records()
     if all(record.is_final for record in records):
         return None, records
     at = datetime.now(UTC)
     for record in records:
         if record.state == "submitting":
-            rules.mark_unknown(book, record.order_id, reason=LOST, at=at)
-    return rules.begin_run(book), book.records()
+            rules.mark_unknown(transaction, record.order_id, reason=LOST, at=at)
+    return rules.begin_run(transaction), transaction.records()

@@ -977,8 +977,8 @@ async def _die_while_sending(batch: Batch, luma: LumaClient) -> None:
     ledger = batch._open_ledger()
     record = (await batch.records())[-1]
     await ledger.transact(
-        lambda book: rules.mark_submitting(
-            book, record.order_id, at=datetime.now(UTC), price=PRICE, budget=None
+        lambda transaction: rules.mark_submitting(
+            transaction, record.order_id, at=datetime.now(UTC), price=PRICE, budget=None
         ),
         name="test",
     )

@@ -165,7 +165,7 @@ async def test_v5_one_order_is_cancelled(
             cancelled, _ = await WAYS[way](work, suspension)
             emulator.clear_faults()
             assert [] == _beyond_questions(tasks_of_ours())
-            records = await ledger.transact(lambda book: book.records(), name="read")
+            records = await ledger.transact(lambda transaction: transaction.records(), name="read")
             assert bills_match(emulator, records)
             assert "submitting" not in states(records)
             with suppress(LumaError):

@@ -37,11 +37,11 @@ class FullDisk:
             return await self._ledger.transact(work, name=name)
         self._times -= 1
 
-        def fail(book: LedgerTransaction) -> T:
-            assert isinstance(book, SqliteTransaction)
-            (pages,) = book._connection.execute("PRAGMA max_page_count = 1").fetchone()
-            result = work(book)
-            book._connection.execute(
+        def fail(transaction: LedgerTransaction) -> T:
+            assert isinstance(transaction, SqliteTransaction)
+            (pages,) = transaction._connection.execute("PRAGMA max_page_count = 1").fetchone()
+            result = work(transaction)
+            transaction._connection.execute(
                 "INSERT INTO ledger VALUES ('filling', ?)", ("x" * 4096 * (pages + 1),)
             )
             return result
@@ -52,9 +52,9 @@ class FullDisk:
             await self._ledger.transact(_make_room, name="make room")
 
 
-def _make_room(book: LedgerTransaction) -> None:
-    assert isinstance(book, SqliteTransaction)
-    book._connection.execute("PRAGMA max_page_count = 1000000")
+def _make_room(transaction: LedgerTransaction) -> None:
+    assert isinstance(transaction, SqliteTransaction)
+    transaction._connection.execute("PRAGMA max_page_count = 1000000")
 
 
 async def run_on(

@@ -43,7 +43,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
     async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
         await ledger.open(lambda _: "an account")
         order = NewOrder(Order("A fox"), key="fox")
-        await ledger.transact(lambda book: rules.plan(book, [order]), name="add")
+        await ledger.transact(lambda transaction: rules.plan(transaction, [order]), name="add")
         yield ledger
 
 
@@ -66,7 +66,9 @@ class Deaf:
 
 async def look(ledger: Ledger) -> Record:
     """Read the one record."""
-    return await ledger.transact(lambda book: rules.get_record(book, "fox"), name="look")
+    return await ledger.transact(
+        lambda transaction: rules.get_record(transaction, "fox"), name="look"
+    )
 
 
 STEPS = ["submitting", "submitted", "completed", "downloading", "done"]
@@ -109,7 +111,7 @@ async def test_what_is_at_its_end_stays_there(
     again = await run_unit("fox", ledger, luma, folder=tmp_path)
     assert (outcome.record, str(outcome.error)) == (again.record, str(again.error))
 
-    await ledger.transact(lambda book: rules.retry(book, ["fox"]), name="retry")
+    await ledger.transact(lambda transaction: rules.retry(transaction, ["fox"]), name="retry")
     emulator.script(None, [(5.0, "failed")])
     outcome = await run_unit("fox", ledger, luma, folder=tmp_path)
     assert isinstance(outcome.error, GenerationFailedError)
@@ -156,7 +158,9 @@ async def test_it_is_absent_and_to_be_sent_anew(
 ) -> None:
     """The list proves it twice: it is planned anew, and the caller says when it is sent."""
     run = await ledger.transact(rules.begin_run, name="run")
-    await ledger.transact(lambda book: rules.set_baseline(book, run, []), name="baseline")
+    await ledger.transact(
+        lambda transaction: rules.set_baseline(transaction, run, []), name="baseline"
+    )
     emulator.inject(Fault(route="create", drop="before"))
     options = BatchOptions(on_unknown="resubmit", list_delay=0.0)
 
@@ -165,7 +169,7 @@ async def test_it_is_absent_and_to_be_sent_anew(
         while posts(emulator) < 1 or (await look(ledger)).state != "unknown":
             await anyio.sleep(0.001)
         hare = NewOrder(Order("A hare"), key="hare")
-        await ledger.transact(lambda book: rules.plan(book, [hare]), name="add")
+        await ledger.transact(lambda transaction: rules.plan(transaction, [hare]), name="add")
         await run_unit("hare", ledger, luma, folder=tmp_path)
 
     emulator.inject(Fault(route="list", times=None, delay=3.0))
@@ -190,16 +194,16 @@ async def test_a_closed_client_is_told_at_every_step(
         pass
     at = datetime.now(UTC)
     ways: list[tuple[str, Callable[[LedgerTransaction], object]]] = [
-        ("planned", lambda book: None),
+        ("planned", lambda transaction: None),
         (
             "unknown",
-            lambda book: (
-                rules.mark_submitting(book, "fox", at=at, price=1, budget=None),
-                rules.mark_unknown(book, "fox", reason="lost", at=at),
+            lambda transaction: (
+                rules.mark_submitting(transaction, "fox", at=at, price=1, budget=None),
+                rules.mark_unknown(transaction, "fox", reason="lost", at=at),
             ),
         ),
-        ("submitted", lambda book: rules.adopt(book, "fox", "parent", at=at)),
-        ("downloading", lambda book: rules.complete(book, "fox", at=at)),
+        ("submitted", lambda transaction: rules.adopt(transaction, "fox", "parent", at=at)),
+        ("downloading", lambda transaction: rules.complete(transaction, "fox", at=at)),
     ]
     for state, way in ways:
         await ledger.transact(way, name="test")

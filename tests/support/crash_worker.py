@@ -84,12 +84,14 @@ async def run_units(luma: LumaClient, folder: Path, scenario: "Scenario") -> Non
     try:
         orders = [NewOrder(order, key=order.user_prompt) for order in scenario.orders]
         first, *_ = names = [order.user_prompt for order in scenario.orders]
-        await ledger.transact(lambda book: rules.plan(book, orders), name="add")
-        record = await ledger.transact(lambda book: rules.get_record(book, first), name="look")
+        await ledger.transact(lambda transaction: rules.plan(transaction, orders), name="add")
+        record = await ledger.transact(
+            lambda transaction: rules.get_record(transaction, first), name="look"
+        )
         if record.state == "planned":
             await ledger.transact(
-                lambda book: rules.mark_submitting(
-                    book, first, at=datetime.now(UTC), price=500_000, budget=None
+                lambda transaction: rules.mark_submitting(
+                    transaction, first, at=datetime.now(UTC), price=500_000, budget=None
                 ),
                 name="submitting",
             )

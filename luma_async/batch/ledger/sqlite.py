@@ -75,7 +75,7 @@ class SqliteLedger:
             raise
 
     async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
-        """Do some work on the book, wholly or not at all; return when it is durable."""
+        """Run `work` in a transaction; return when its changes are durable."""
         return await self._call(partial(self._transact, work, name))
 
     async def close(self) -> None:

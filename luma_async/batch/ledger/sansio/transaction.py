@@ -1,4 +1,4 @@
-"""What a ledger offers within one transaction, whatever it is stored in."""
+"""The operations on a ledger within one transaction, the same for all stores."""
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -7,7 +7,7 @@ from luma_async.batch.ledger.sansio.record import Record, Run
 
 
 class LedgerTransaction(Protocol):
-    """A ledger as one transaction sees it."""
+    """A ledger within one transaction."""
 
     def find(self, order_id: str) -> Record | None:
         """Return the record of an order."""
@@ -19,7 +19,7 @@ class LedgerTransaction(Protocol):
         """Return all records by their numbers."""
 
     def write(self, record: Record) -> None:
-        """Put a record in the place of the one before, or add it."""
+        """Add or replace a record."""
 
     def spent(self) -> int:
         """Return the tokens that were paid, or may have been."""
@@ -28,10 +28,10 @@ class LedgerTransaction(Protocol):
         """Return all runs, the first one first."""
 
     def write_run(self, run: Run) -> None:
-        """Put a run in the place of the one before, or add it."""
+        """Add or replace a run."""
 
     def seen(self) -> Mapping[str, int]:
-        """Return the foreign generations of the account, each with the run that first saw it."""
+        """Return the generations that no order became, each with the run that first saw it."""
 
     def see(self, generation_ids: Iterable[str], run: int) -> None:
-        """Note generations that were in the account when a run began."""
+        """Record generations that were in the account when a run began."""

@@ -73,7 +73,7 @@ def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
     return None
 
 
-def plan(book: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
+def plan(transaction: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
     """Add the orders that are not there yet, and return how many were added.
 
     An order without a key of its own is named by what is ordered, and by how many equal ones come
@@ -84,7 +84,7 @@ def plan(book: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
         ConfigurationError: A key stands for something else in the ledger.
     """
     equals: Counter[str] = Counter()
-    number = max((record.number for record in book.records()), default=0)
+    number = max((record.number for record in transaction.records()), default=0)
     added = 0
     for new in orders:
         name = new.key
@@ -92,10 +92,10 @@ def plan(book: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
             digest = order_digest(new.order)
             equals[digest] += 1
             name = hashlib.sha256(f"{digest}:{equals[digest]}".encode()).hexdigest()[:16]
-        known = book.find(name)
+        known = transaction.find(name)
         if known is None:
             added += 1
-            book.write(
+            transaction.write(
                 Record(order_id=name, number=number + added, order=new.order, source=new.source)
             )
         elif known.order != new.order:
@@ -106,26 +106,26 @@ def plan(book: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
     return added
 
 
-def begin_run(book: LedgerTransaction) -> Run:
+def begin_run(transaction: LedgerTransaction) -> Run:
     """Note that a run begins; what was under way when the last one died is unknown from now on."""
-    runs = book.runs()
+    runs = transaction.runs()
     run = Run(number=len(runs) + 1)
-    book.write_run(run)
+    transaction.write_run(run)
     return run
 
 
-def set_baseline(book: LedgerTransaction, run: Run, generation_ids: Iterable[str]) -> None:
+def set_baseline(transaction: LedgerTransaction, run: Run, generation_ids: Iterable[str]) -> None:
     """Note which generations are no result of what a run sends."""
-    claimed = {record.generation_id for record in book.records()}
-    known = book.seen()
-    book.see(
+    claimed = {record.generation_id for record in transaction.records()}
+    known = transaction.seen()
+    transaction.see(
         [name for name in generation_ids if name not in claimed and name not in known], run.number
     )
-    book.write_run(evolve(run, has_baseline=True))
+    transaction.write_run(evolve(run, has_baseline=True))
 
 
 def mark_submitting(
-    book: LedgerTransaction, order_id: str, *, at: datetime, price: int, budget: int | None
+    transaction: LedgerTransaction, order_id: str, *, at: datetime, price: int, budget: int | None
 ) -> Record:
     """Note that an order is about to be sent. Only when that is durable it may be.
 
@@ -133,13 +133,13 @@ def mark_submitting(
         BudgetExceededError: The batch may not spend so much.
         LedgerError: The order is not to be sent.
     """
-    record = _expect(book, order_id, "submitting")
-    spent = book.spent()
+    record = _expect(transaction, order_id, "submitting")
+    spent = transaction.spent()
     if budget is not None and spent + price > budget:
         raise BudgetExceededError(budget=budget, committed=spent, needed=price)
-    runs = book.runs()
+    runs = transaction.runs()
     return _write(
-        book,
+        transaction,
         evolve(
             record,
             state="submitting",
@@ -154,7 +154,7 @@ def mark_submitting(
 
 
 def accept(
-    book: LedgerTransaction,
+    transaction: LedgerTransaction,
     order_id: str,
     generation_id: str,
     *,
@@ -166,14 +166,14 @@ def accept(
     An id that belongs to another order already is taken for no answer at all: nobody knows then
     which of the two it stands for.
     """
-    record = _expect(book, order_id, "submitted")
-    other = book.holder(generation_id)
+    record = _expect(transaction, order_id, "submitted")
+    other = transaction.holder(generation_id)
     if other is not None:
         clash = f"{GIVEN_TWICE}the service gave {generation_id} to order {other.number} as well"
-        _write(book, evolve(other, reason=f"order {record.number} was given this id, too"))
-        return mark_unknown(book, order_id, reason=clash, at=at)
+        _write(transaction, evolve(other, reason=f"order {record.number} was given this id, too"))
+        return mark_unknown(transaction, order_id, reason=clash, at=at)
     return _write(
-        book,
+        transaction,
         evolve(
             record,
             state="submitted",
@@ -185,111 +185,119 @@ def accept(
     )
 
 
-def adopt(book: LedgerTransaction, order_id: str, generation_id: str, *, at: datetime) -> Record:
+def adopt(
+    transaction: LedgerTransaction, order_id: str, generation_id: str, *, at: datetime
+) -> Record:
     """Note what a person says that an order became, or did become after all.
 
     Raises:
         LedgerError: It is not in doubt, or the generation is another order's.
     """
-    record = get_record(book, order_id)
-    if (other := book.holder(generation_id)) is not None:
+    record = get_record(transaction, order_id)
+    if (other := transaction.holder(generation_id)) is not None:
         raise LedgerError(f"{generation_id} is what order {other.number} became")
     if record.state == "submitted" and record.adopted:
-        return _write(book, evolve(record, generation_id=generation_id, submitted_at=at))
+        return _write(transaction, evolve(record, generation_id=generation_id, submitted_at=at))
     if record.state not in ("unknown", "submitting"):
         raise LedgerError(f"order {record.number} is {record.state}, and not in doubt")
-    return accept(book, order_id, generation_id, at=at, adopted=True)
+    return accept(transaction, order_id, generation_id, at=at, adopted=True)
 
 
-def mark_planned(book: LedgerTransaction, order_id: str, *, reason: str, price: int) -> Record:
+def mark_planned(
+    transaction: LedgerTransaction, order_id: str, *, reason: str, price: int
+) -> Record:
     """Note that an order was not accepted, through no fault of its own; it is still to be sent."""
-    record = _expect(book, order_id, "planned")
-    return _write(book, evolve(_unpaid(record, price), state="planned", reason=reason))
+    record = _expect(transaction, order_id, "planned")
+    return _write(transaction, evolve(_unpaid(record, price), state="planned", reason=reason))
 
 
-def reject(book: LedgerTransaction, order_id: str, *, reason: str, price: int) -> Record:
+def reject(transaction: LedgerTransaction, order_id: str, *, reason: str, price: int) -> Record:
     """Note that the service refused an order for what it is; nothing was paid."""
-    record = _expect(book, order_id, "rejected")
-    return _write(book, evolve(_unpaid(record, price), state="rejected", reason=reason))
+    record = _expect(transaction, order_id, "rejected")
+    return _write(transaction, evolve(_unpaid(record, price), state="rejected", reason=reason))
 
 
-def mark_unknown(book: LedgerTransaction, order_id: str, *, reason: str, at: datetime) -> Record:
+def mark_unknown(
+    transaction: LedgerTransaction, order_id: str, *, reason: str, at: datetime
+) -> Record:
     """Note that nobody knows what became of an order."""
-    record = _expect(book, order_id, "unknown")
-    return _write(book, evolve(record, state="unknown", reason=reason, unknown_at=at))
+    record = _expect(transaction, order_id, "unknown")
+    return _write(transaction, evolve(record, state="unknown", reason=reason, unknown_at=at))
 
 
-def set_reason(book: LedgerTransaction, order_id: str, reason: str) -> Record:
+def set_reason(transaction: LedgerTransaction, order_id: str, reason: str) -> Record:
     """Note why an order is still where it is."""
-    record = get_record(book, order_id)
-    return _write(book, evolve(record, reason=reason))
+    record = get_record(transaction, order_id)
+    return _write(transaction, evolve(record, reason=reason))
 
 
-def complete(book: LedgerTransaction, order_id: str, *, at: datetime) -> Record:
+def complete(transaction: LedgerTransaction, order_id: str, *, at: datetime) -> Record:
     """Note that a video is there."""
-    record = _expect(book, order_id, "completed")
-    return _write(book, evolve(record, state="completed", completed_at=at, reason=None))
+    record = _expect(transaction, order_id, "completed")
+    return _write(transaction, evolve(record, state="completed", completed_at=at, reason=None))
 
 
-def fail(book: LedgerTransaction, order_id: str, *, reason: str, at: datetime) -> Record:
+def fail(transaction: LedgerTransaction, order_id: str, *, reason: str, at: datetime) -> Record:
     """Note that the service ended a generation without a video."""
-    record = _expect(book, order_id, "failed")
-    return _write(book, evolve(record, state="failed", reason=reason, completed_at=at))
+    record = _expect(transaction, order_id, "failed")
+    return _write(transaction, evolve(record, state="failed", reason=reason, completed_at=at))
 
 
-def begin_download(book: LedgerTransaction, order_id: str, *, file: str) -> Record:
+def begin_download(transaction: LedgerTransaction, order_id: str, *, file: str) -> Record:
     """Note where the video is about to be stored."""
-    record = get_record(book, order_id)
+    record = get_record(transaction, order_id)
     if record.state != "downloading":
-        record = _expect(book, order_id, "downloading")
-    return _write(book, evolve(record, state="downloading", file=file))
+        record = _expect(transaction, order_id, "downloading")
+    return _write(transaction, evolve(record, state="downloading", file=file))
 
 
 def finish(
-    book: LedgerTransaction, order_id: str, *, size: int, sha256: str, at: datetime
+    transaction: LedgerTransaction, order_id: str, *, size: int, sha256: str, at: datetime
 ) -> Record:
     """Note that the file is there, complete and durable."""
-    record = _expect(book, order_id, "done")
+    record = _expect(transaction, order_id, "done")
     return _write(
-        book, evolve(record, state="done", size=size, sha256=sha256, done_at=at, reason=None)
+        transaction, evolve(record, state="done", size=size, sha256=sha256, done_at=at, reason=None)
     )
 
 
-def retry(book: LedgerTransaction, order_ids: Iterable[str]) -> list[Record]:
+def retry(transaction: LedgerTransaction, order_ids: Iterable[str]) -> list[Record]:
     """Plan orders anew that were rejected, failed or given up. Each will be paid once more.
 
     Raises:
         LedgerError: One of them is in another state.
     """
-    return [_plan_anew(book, _expect(book, order_id, "planned")) for order_id in order_ids]
+    return [
+        _plan_anew(transaction, _expect(transaction, order_id, "planned")) for order_id in order_ids
+    ]
 
 
-def dismiss(book: LedgerTransaction, order_id: str) -> Record:
+def dismiss(transaction: LedgerTransaction, order_id: str) -> Record:
     """Note that an unknown order is not to be looked for any more; it stays counted as paid."""
-    record = _expect(book, order_id, "rejected")
+    record = _expect(transaction, order_id, "rejected")
     reason = f"dismissed; {record.reason or 'nobody knows what became of it'}"
-    return _write(book, evolve(record, state="rejected", reason=reason))
+    return _write(transaction, evolve(record, state="rejected", reason=reason))
 
 
-def get_record(book: LedgerTransaction, order_id: str) -> Record:
+def get_record(transaction: LedgerTransaction, order_id: str) -> Record:
     """Return the record of an order.
 
     Raises:
         LedgerError: There is none.
     """
-    record = book.find(order_id)
+    record = transaction.find(order_id)
     if record is None:
         raise LedgerError(f"there is no order {order_id!r} in this batch")
     return record
 
 
-def _plan_anew(book: LedgerTransaction, record: Record) -> Record:
-    runs = book.runs()
+def _plan_anew(transaction: LedgerTransaction, record: Record) -> Record:
+    runs = transaction.runs()
     if record.generation_id is not None and runs:
         # It was of this order, and is not to be taken for what became of an equal one.
-        book.see([record.generation_id], runs[0].number)
+        transaction.see([record.generation_id], runs[0].number)
     return _write(
-        book,
+        transaction,
         evolve(
             record,
             state="planned",
@@ -308,13 +316,13 @@ def _unpaid(record: Record, price: int) -> Record:
     return evolve(record, tokens=max(record.tokens - price, 0))
 
 
-def _expect(book: LedgerTransaction, order_id: str, state: OrderState) -> Record:
-    record = get_record(book, order_id)
+def _expect(transaction: LedgerTransaction, order_id: str, state: OrderState) -> Record:
+    record = get_record(transaction, order_id)
     if state not in FOLLOWING[record.state]:
         raise LedgerError(f"order {record.number} is {record.state}, and cannot become {state}")
     return record
 
 
-def _write(book: LedgerTransaction, record: Record) -> Record:
-    book.write(record)
+def _write(transaction: LedgerTransaction, record: Record) -> Record:
+    transaction.write(record)
     return record
