@@ -1,4 +1,4 @@
-"""What the record of a batch means: the life of an order, and what is left to do for it.
+"""The states of an order, the transitions between them, and the next step for each state.
 
 ::
 
@@ -7,17 +7,17 @@
        └─────────┘  └─────── rejected
 
 ``submitting`` is durable before the first byte of the request leaves, and the id of the generation
-before anybody sees it. So whatever moment a program dies at, each order is known to be unpaid, or
-known to be paid under an id, or one of the few that were under way: those become ``unknown``.
+before any caller sees it. Whenever a program dies, each order is therefore known to be unpaid,
+known to be paid under an id, or one of the few in flight: those become ``unknown``.
 
-The rules here are plain functions that work on a `LedgerTransaction` of any store.
+The rules are plain functions on a `LedgerTransaction` of any store.
 """
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import evolve
 
@@ -37,7 +37,7 @@ OnUnknown = Literal["hold", "reconcile", "resubmit"]
 Step = Literal["submit", "give up", "wait", "download", "resolve"]
 
 AT_SERVICE: frozenset[OrderState] = frozenset({"submitting", "submitted"})
-"""The states in which an order takes up a place at the service."""
+"""The states in which an order occupies a slot at the service."""
 
 FOLLOWING: Mapping[OrderState, frozenset[OrderState]] = {
     "planned": frozenset({"submitting"}),
@@ -50,19 +50,19 @@ FOLLOWING: Mapping[OrderState, frozenset[OrderState]] = {
     "failed": frozenset({"planned"}),
     "unknown": frozenset({"planned", "submitted", "rejected"}),
 }
-"""Which state may follow on which; any state may also follow on itself, with another reason."""
+"""The states that may follow each state; each may also follow itself, with another reason."""
 
 GIVEN_TWICE = "an id given twice: "
-"""How the reason of an order begins that was accepted under the id of another one."""
+"""The prefix of the reason of an order that was given the id of another order."""
 
 
 def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
-    """Say what is to be done for an order; None if nothing is, or nothing may be."""
+    """Return the next step for an order; None if there is none, or none is allowed."""
     match record.state:
         case "planned":
             return "submit"
         case "submitting":
-            # Whoever sent it is gone: this is asked between steps only.
+            # Its sender is gone, as this is asked between steps only.
             return "give up"
         case "unknown":
             return None if on_unknown == "hold" else "resolve"
@@ -107,7 +107,7 @@ def plan(transaction: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
 
 
 def begin_run(transaction: LedgerTransaction) -> Run:
-    """Note that a run begins; what was under way when the last one died is unknown from now on."""
+    """Record that a run begins."""
     runs = transaction.runs()
     run = Run(number=len(runs) + 1)
     transaction.write_run(run)
@@ -115,41 +115,38 @@ def begin_run(transaction: LedgerTransaction) -> Run:
 
 
 def set_baseline(transaction: LedgerTransaction, run: Run, generation_ids: Iterable[str]) -> None:
-    """Note which generations are no result of what a run sends."""
+    """Record the generations that no order of this run can have become."""
     claimed = {record.generation_id for record in transaction.records()}
     known = transaction.seen()
-    transaction.see(
-        [name for name in generation_ids if name not in claimed and name not in known], run.number
-    )
+    foreign = [one for one in generation_ids if one not in claimed and one not in known]
+    transaction.see(foreign, run.number)
     transaction.write_run(evolve(run, has_baseline=True))
 
 
 def mark_submitting(
     transaction: LedgerTransaction, order_id: str, *, at: datetime, price: int, budget: int | None
 ) -> Record:
-    """Note that an order is about to be sent. Only when that is durable it may be.
+    """Record that an order is about to be sent. It may be sent once this is durable.
 
     Raises:
-        BudgetExceededError: The batch may not spend so much.
-        LedgerError: The order is not to be sent.
+        BudgetExceededError: The order exceeds the budget of the batch.
+        LedgerError: The order cannot be sent in its state.
     """
     record = _expect(transaction, order_id, "submitting")
     spent = transaction.spent()
     if budget is not None and spent + price > budget:
         raise BudgetExceededError(budget=budget, committed=spent, needed=price)
     runs = transaction.runs()
-    return _write(
+    return _update(
         transaction,
-        evolve(
-            record,
-            state="submitting",
-            attempts=record.attempts + 1,
-            run=runs[-1].number if runs else None,
-            tokens=record.tokens + price,
-            reason=None,
-            sent_at=at,
-            unknown_at=None,
-        ),
+        record,
+        state="submitting",
+        attempts=record.attempts + 1,
+        run=runs[-1].number if runs else None,
+        tokens=record.tokens + price,
+        reason=None,
+        sent_at=at,
+        unknown_at=None,
     )
 
 
@@ -161,43 +158,41 @@ def accept(
     at: datetime,
     adopted: bool = False,
 ) -> Record:
-    """Note the id that the service gave an order.
+    """Record the generation that an order became.
 
-    An id that belongs to another order already is taken for no answer at all: nobody knows then
-    which of the two it stands for.
+    If another order has the same generation, it cannot be known which of the two the id stands
+    for, and this order becomes unknown.
     """
     record = _expect(transaction, order_id, "submitted")
     other = transaction.holder(generation_id)
     if other is not None:
         clash = f"{GIVEN_TWICE}the service gave {generation_id} to order {other.number} as well"
-        _write(transaction, evolve(other, reason=f"order {record.number} was given this id, too"))
+        _update(transaction, other, reason=f"order {record.number} was given this id, too")
         return mark_unknown(transaction, order_id, reason=clash, at=at)
-    return _write(
+    return _update(
         transaction,
-        evolve(
-            record,
-            state="submitted",
-            generation_id=generation_id,
-            adopted=adopted,
-            reason=None,
-            submitted_at=at,
-        ),
+        record,
+        state="submitted",
+        generation_id=generation_id,
+        adopted=adopted,
+        reason=None,
+        submitted_at=at,
     )
 
 
 def adopt(
     transaction: LedgerTransaction, order_id: str, generation_id: str, *, at: datetime
 ) -> Record:
-    """Note what a person says that an order became, or did become after all.
+    """Record the generation that a person assigns to an order in doubt.
 
     Raises:
-        LedgerError: It is not in doubt, or the generation is another order's.
+        LedgerError: The order is not in doubt, or the generation belongs to another order.
     """
     record = get_record(transaction, order_id)
     if (other := transaction.holder(generation_id)) is not None:
         raise LedgerError(f"{generation_id} is what order {other.number} became")
     if record.state == "submitted" and record.adopted:
-        return _write(transaction, evolve(record, generation_id=generation_id, submitted_at=at))
+        return _update(transaction, record, generation_id=generation_id, submitted_at=at)
     if record.state not in ("unknown", "submitting"):
         raise LedgerError(f"order {record.number} is {record.state}, and not in doubt")
     return accept(transaction, order_id, generation_id, at=at, adopted=True)
@@ -206,77 +201,93 @@ def adopt(
 def mark_planned(
     transaction: LedgerTransaction, order_id: str, *, reason: str, price: int
 ) -> Record:
-    """Note that an order was not accepted, through no fault of its own; it is still to be sent."""
+    """Record that an order was not accepted and can be sent again; nothing was paid."""
     record = _expect(transaction, order_id, "planned")
-    return _write(transaction, evolve(_unpaid(record, price), state="planned", reason=reason))
+    return _update(transaction, _unpaid(record, price), state="planned", reason=reason)
 
 
 def reject(transaction: LedgerTransaction, order_id: str, *, reason: str, price: int) -> Record:
-    """Note that the service refused an order for what it is; nothing was paid."""
+    """Record that the service refused an order for its content; nothing was paid."""
     record = _expect(transaction, order_id, "rejected")
-    return _write(transaction, evolve(_unpaid(record, price), state="rejected", reason=reason))
+    return _update(transaction, _unpaid(record, price), state="rejected", reason=reason)
 
 
 def mark_unknown(
     transaction: LedgerTransaction, order_id: str, *, reason: str, at: datetime
 ) -> Record:
-    """Note that nobody knows what became of an order."""
+    """Record that the outcome of an order is unknown."""
     record = _expect(transaction, order_id, "unknown")
-    return _write(transaction, evolve(record, state="unknown", reason=reason, unknown_at=at))
+    return _update(transaction, record, state="unknown", reason=reason, unknown_at=at)
 
 
 def set_reason(transaction: LedgerTransaction, order_id: str, reason: str) -> Record:
-    """Note why an order is still where it is."""
+    """Record why an order stays in its state."""
     record = get_record(transaction, order_id)
-    return _write(transaction, evolve(record, reason=reason))
+    return _update(transaction, record, reason=reason)
 
 
 def complete(transaction: LedgerTransaction, order_id: str, *, at: datetime) -> Record:
-    """Note that a video is there."""
+    """Record that the service has made the video."""
     record = _expect(transaction, order_id, "completed")
-    return _write(transaction, evolve(record, state="completed", completed_at=at, reason=None))
+    return _update(transaction, record, state="completed", completed_at=at, reason=None)
 
 
 def fail(transaction: LedgerTransaction, order_id: str, *, reason: str, at: datetime) -> Record:
-    """Note that the service ended a generation without a video."""
+    """Record that the service ended a generation without a video."""
     record = _expect(transaction, order_id, "failed")
-    return _write(transaction, evolve(record, state="failed", reason=reason, completed_at=at))
+    return _update(transaction, record, state="failed", reason=reason, completed_at=at)
 
 
 def begin_download(transaction: LedgerTransaction, order_id: str, *, file: str) -> Record:
-    """Note where the video is about to be stored."""
+    """Record where the video is about to be stored."""
     record = get_record(transaction, order_id)
     if record.state != "downloading":
         record = _expect(transaction, order_id, "downloading")
-    return _write(transaction, evolve(record, state="downloading", file=file))
+    return _update(transaction, record, state="downloading", file=file)
 
 
 def finish(
     transaction: LedgerTransaction, order_id: str, *, size: int, sha256: str, at: datetime
 ) -> Record:
-    """Note that the file is there, complete and durable."""
+    """Record that the file is complete and durable."""
     record = _expect(transaction, order_id, "done")
-    return _write(
-        transaction, evolve(record, state="done", size=size, sha256=sha256, done_at=at, reason=None)
+    return _update(
+        transaction, record, state="done", size=size, sha256=sha256, done_at=at, reason=None
     )
 
 
 def retry(transaction: LedgerTransaction, order_ids: Iterable[str]) -> list[Record]:
-    """Plan orders anew that were rejected, failed or given up. Each will be paid once more.
+    """Plan orders again that were rejected, failed or are unknown. Each is paid once more.
 
     Raises:
         LedgerError: One of them is in another state.
     """
-    return [
-        _plan_anew(transaction, _expect(transaction, order_id, "planned")) for order_id in order_ids
-    ]
+    runs, planned = transaction.runs(), []
+    for order_id in order_ids:
+        record = _expect(transaction, order_id, "planned")
+        if record.generation_id is not None and runs:
+            # It belongs to this order: an equal order must not be matched with it later.
+            transaction.see([record.generation_id], runs[0].number)
+        record = _update(
+            transaction,
+            record,
+            state="planned",
+            generation_id=None,
+            adopted=False,
+            file=None,
+            submitted_at=None,
+            completed_at=None,
+            unknown_at=None,
+        )
+        planned.append(record)
+    return planned
 
 
 def dismiss(transaction: LedgerTransaction, order_id: str) -> Record:
-    """Note that an unknown order is not to be looked for any more; it stays counted as paid."""
+    """Give up an unknown order; it stays counted as paid."""
     record = _expect(transaction, order_id, "rejected")
     reason = f"dismissed; {record.reason or 'nobody knows what became of it'}"
-    return _write(transaction, evolve(record, state="rejected", reason=reason))
+    return _update(transaction, record, state="rejected", reason=reason)
 
 
 def get_record(transaction: LedgerTransaction, order_id: str) -> Record:
@@ -291,26 +302,6 @@ def get_record(transaction: LedgerTransaction, order_id: str) -> Record:
     return record
 
 
-def _plan_anew(transaction: LedgerTransaction, record: Record) -> Record:
-    runs = transaction.runs()
-    if record.generation_id is not None and runs:
-        # It was of this order, and is not to be taken for what became of an equal one.
-        transaction.see([record.generation_id], runs[0].number)
-    return _write(
-        transaction,
-        evolve(
-            record,
-            state="planned",
-            generation_id=None,
-            adopted=False,
-            file=None,
-            submitted_at=None,
-            completed_at=None,
-            unknown_at=None,
-        ),
-    )
-
-
 def _unpaid(record: Record, price: int) -> Record:
     # The price may have been another one when it was sent.
     return evolve(record, tokens=max(record.tokens - price, 0))
@@ -323,6 +314,7 @@ def _expect(transaction: LedgerTransaction, order_id: str, state: OrderState) ->
     return record
 
 
-def _write(transaction: LedgerTransaction, record: Record) -> Record:
+def _update(transaction: LedgerTransaction, record: Record, **changes: Any) -> Record:
+    record = evolve(record, **changes)
     transaction.write(record)
     return record
