@@ -139,9 +139,8 @@ class Batch:
         ledger, self._ledger = self._ledger, None
         try:
             if self._runner is not None:
-                # Whoever left the iteration may not have ended it.
-                self._runner.stop()
-                await self._runner.end()
+                # The iteration may have been left without being closed.
+                await self._runner.close()
         finally:
             if ledger is not None:
                 await ledger.close()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import anyio
 from attrs import define
 
+from luma_async._payments.sansio.circuit_breaker import ACCOUNT_ERRORS
 from luma_async._runtime import telemetry
 from luma_async._runtime.failpoints import failpoint
 from luma_async.batch.ledger.interface import Ledger
@@ -16,11 +17,8 @@ from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.options import BatchOptions
 from luma_async.errors import (
     APIError,
-    AuthenticationError,
     LedgerError,
     LumaError,
-    OutOfCreditsError,
-    PermissionDeniedError,
     RateLimitError,
     SubmissionUnknownError,
 )
@@ -29,9 +27,6 @@ from luma_async.models import Generation
 _TRIES = 3
 _PAUSE_SECONDS = 0.5
 _TOO_EARLY = 425
-
-ACCOUNT_ERRORS = (AuthenticationError, OutOfCreditsError, PermissionDeniedError, RateLimitError)
-"""What the service says of the account, and would say to any other order as well."""
 
 
 @define(eq=False)
@@ -121,7 +116,7 @@ class LedgerRecorder:
 
 
 def _refuses_the_order(error: LumaError) -> bool:
-    if isinstance(error, ACCOUNT_ERRORS):
+    if isinstance(error, (*ACCOUNT_ERRORS, RateLimitError)):
         return False
     return isinstance(error, APIError) and error.status != _TOO_EARLY
 

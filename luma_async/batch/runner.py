@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from functools import partial
@@ -12,17 +12,16 @@ from pathlib import Path
 import anyio
 from attrs import define, field
 
-from luma_async._payments.sansio.circuit_breaker import CircuitBreaker
+from luma_async._payments.sansio.circuit_breaker import ACCOUNT_ERRORS, CircuitBreaker
 from luma_async._runtime import clock, telemetry
 from luma_async._runtime.failpoints import failpoint
-from luma_async._runtime.shield import wait_shielded
+from luma_async._runtime.task_pool import TaskPool
 from luma_async.batch.account_list import AccountList
 from luma_async.batch.ledger.interface import Ledger
 from luma_async.batch.ledger.sansio import transitions as rules
 from luma_async.batch.ledger.sansio.record import OrderState, Record, Run
 from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sansio.transitions import AT_SERVICE
-from luma_async.batch.ledger_recorder import ACCOUNT_ERRORS
 from luma_async.batch.options import BatchOptions
 from luma_async.batch.order_run import LOST, BatchOutcome, run_unit, unknown_error
 from luma_async.client import LumaClient
@@ -53,16 +52,14 @@ class Runner:
     _at_work: set[str] = field(factory=set, init=False)
     _at_service: set[str] = field(factory=set, init=False)
     _sending: set[str] = field(factory=set, init=False)
-    _tasks: set["asyncio.Task[None]"] = field(factory=set, init=False)
-    _outcomes: "asyncio.Queue[BatchOutcome | None]" = field(factory=asyncio.Queue, init=False)
     _nudge: asyncio.Event = field(factory=asyncio.Event, init=False)
-    _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
-    _broken_by: BaseException | None = field(default=None, init=False)
     _context: Context = field(factory=copy_context, init=False)
+    _pool: TaskPool[BatchOutcome] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._breaker = CircuitBreaker(self._options.outage_timeout)
         self._account_list = AccountList(self._luma)
+        self._pool = TaskPool("luma_async batch", self._task_done)
 
     async def outcomes(self) -> AsyncGenerator[BatchOutcome]:
         """Yield how far each order got that was not at its end, in the order in which they do.
@@ -71,7 +68,7 @@ class Runner:
             LumaError: No more orders were sent, as each would have met the same error.
         """
         run, records = await self._ledger.transact(_begin, name="run")
-        if run is None or self._stopping.is_set():
+        if run is None or self._pool.cancelled():
             return
         with telemetry.span("batch", {"luma_async.batch.orders": len(records)}) as span:
             self._context = span.context()
@@ -85,26 +82,21 @@ class Runner:
             )
             self._start_all(run, records)
             try:
-                while (outcome := await self._outcomes.get()) is not None:
+                async for outcome in self._pool:
                     yield outcome
+                opened_by = None if self._pool.cancelled() else self._breaker.opened_by
+                if (error := self._pool.failure or opened_by) is not None:
+                    raise error
             finally:
-                await self.end()
-            error = self._broken_by or (None if self._stopping.is_set() else self._breaker.shut_by)
-            if error is not None:
-                raise error
+                await self.close()
 
     def stop(self) -> None:
         """Send no more orders, see those through that are on their way, and leave the others."""
-        self._stopping.set()
-        self._leave()
+        self._pool.cancel()
 
-    async def end(self) -> None:
-        """Leave everything, and see those through that are on their way."""
-        self._leave()
-        if self._tasks:
-            everything = asyncio.gather(*self._tasks, return_exceptions=True)
-            if (cancellation := await wait_shielded(everything)) is not None:
-                raise cancellation
+    async def close(self) -> None:
+        """Stop, and wait for the orders that are on their way."""
+        await self._pool.close()
 
     def is_at(self, order_id: str) -> bool:
         """Whether an order is being worked on."""
@@ -120,41 +112,28 @@ class Runner:
         for record in records:
             if not record.is_final and record.state != "planned":
                 self._start(record)
-        self._spawn(self._feed(run))
+        self._pool.spawn(self._feed(run), self._context.copy())
 
     def _start(self, record: Record) -> None:
         self._at_work.add(record.order_id)
         if record.state in AT_SERVICE:
             self._at_service.add(record.order_id)
-        self._spawn(self._run(record))
+        # A copy for each, as a span that begins in one task is not a parent in the others.
+        self._pool.spawn(self._run(record), self._context.copy())
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        # A copy for each, as a span that begins in one of them is not for the others.
-        task = asyncio.create_task(work, name="luma_async batch", context=self._context.copy())
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # It is beyond a single order.
-            self._broken_by = self._broken_by or error
-            self._leave()
+    def _task_done(self) -> None:
+        if self._pool.failure is not None:
+            # No order can go on after what is raised here, as an error of the ledger.
+            self._pool.cancel()
         self._nudge.set()
-        if not self._tasks:
-            self._outcomes.put_nowait(None)
-
-    def _leave(self) -> None:
-        for task in self._tasks:
-            task.cancel()
 
     async def _feed(self, run: Run) -> None:
         """Send the planned orders, one after the other; some may be planned anew meanwhile."""
         if self._planned:
             await self._take_baseline(run)
-        while self._breaker.shut_by is None and (self._planned or len(self._tasks) > 1):
+        while self._breaker.opened_by is None and (self._planned or len(self._pool) > 1):
             self._nudge.clear()
-            delay = self._breaker.wait(clock.now())
+            delay = self._breaker.delay(clock.now())
             if self._planned and not delay and self._has_room():
                 record = self._planned.popleft()
                 self._sending.add(record.order_id)
@@ -170,15 +149,15 @@ class Runner:
 
     async def _take_baseline(self, run: Run) -> None:
         """Note what is in the account before anything is sent, so that it is not taken for ours."""
-        while self._breaker.shut_by is None:
-            await anyio.sleep(self._breaker.wait(clock.now()))
+        while self._breaker.opened_by is None:
+            await anyio.sleep(self._breaker.delay(clock.now()))
             try:
                 listed = await self._luma.list()
             except (ConnectError, RateLimitError) as error:
                 self._hold(error)
                 continue
             except ACCOUNT_ERRORS as error:
-                self._breaker.shut(error)
+                self._breaker.open(error)
                 return
             except LumaError as error:
                 telemetry.log(
@@ -190,7 +169,7 @@ class Runner:
                     logger=_LOGGER,
                 )
                 return
-            self._breaker.reached()
+            self._breaker.record_response()
             failpoint("baseline: listed")
             baseline = partial(
                 rules.set_baseline, run=run, generation_ids=[one.id for one in listed]
@@ -219,7 +198,7 @@ class Runner:
             if outcome.record.state == "planned":
                 self._planned.append(outcome.record)
             else:
-                self._outcomes.put_nowait(outcome)
+                self._pool.put(outcome)
         finally:
             for names in (self._at_work, self._at_service, self._sending):
                 names.discard(name)
@@ -227,10 +206,10 @@ class Runner:
 
     def _hold(self, error: LumaError) -> None:
         """Take in what keeps all orders from being sent, and say for how long."""
-        before = self._breaker.wait(clock.now())
-        self._breaker.refused(error, clock.now())
-        seconds = self._breaker.wait(clock.now())
-        if self._breaker.shut_by is None and not before:
+        before = self._breaker.delay(clock.now())
+        self._breaker.record_failure(error, clock.now())
+        seconds = self._breaker.delay(clock.now())
+        if self._breaker.opened_by is None and not before:
             telemetry.log(
                 logging.WARNING,
                 "batch.held_back",
@@ -252,11 +231,11 @@ class Runner:
     def _count(self, record: Record) -> None:
         name, state = record.order_id, record.state
         if state == "submitted":
-            self._breaker.accepted()
+            self._breaker.record_success()
         elif state == "unknown":
-            self._breaker.unknown(unknown_error(record))
+            self._breaker.record_unknown(unknown_error(record))
         elif state == "rejected":
-            self._breaker.reached()
+            self._breaker.record_response()
         if state in ("planned", "submitting"):
             # One that was told to come back later keeps its place: it is sent again by itself.
             return
