@@ -118,7 +118,7 @@ FIELDS = {
     "BatchOutcome": "record error",
     "BatchStatus": "counts tokens budget to_pay",
     "HeldOrder": "record candidates",
-    "NewOrder": "order source key",
+    "NewOrder": "order source order_id",
     "Record": (
         "order_id number order source state attempts run tokens generation_id adopted reason "
         "sent_at unknown_at submitted_at completed_at done_at file size sha256"
@@ -246,7 +246,7 @@ CALLS = {
     "Ledger.transact": "work * name",
     "AccountList": "luma",
     "AccountList.look": "",
-    "NewOrder": "order source * key",
+    "NewOrder": "order source * order_id",
     "Record": (
         "* order_id number order source state attempts run tokens generation_id adopted reason "
         "sent_at unknown_at submitted_at completed_at done_at file size sha256"

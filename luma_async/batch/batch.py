@@ -21,7 +21,7 @@ from luma_async.batch.options import BatchOptions
 from luma_async.batch.order_run import BatchOutcome
 from luma_async.batch.report import Report
 from luma_async.batch.runner import Runner
-from luma_async.batch.sansio.order_files import check_key, read_orders
+from luma_async.batch.sansio.order_files import check_order_id, read_orders
 from luma_async.batch.status import BatchStatus, HeldOrder, status_of
 from luma_async.client import LumaClient
 from luma_async.errors import ClientStateError, ConfigurationError, LedgerError
@@ -171,8 +171,7 @@ class Batch:
             OSError: The file cannot be read.
         """
         path = Path(path)
-        found = await in_thread(lambda: read_orders(path.name, path.read_bytes()))
-        return await self.add(NewOrder(one.order, one.source, key=one.key) for one in found)
+        return await self.add(await in_thread(lambda: read_orders(path.name, path.read_bytes())))
 
     async def run(self) -> AsyncGenerator[BatchOutcome]:
         """Bring every order as far as it gets, and iterate over the outcomes as they come.
@@ -303,7 +302,7 @@ def _new(order: Order | str | NewOrder) -> NewOrder:
     if not isinstance(order, NewOrder):
         order = NewOrder(order if isinstance(order, Order) else Order(order))
     check_order(order.order)
-    check_key(order.key)
+    check_order_id(order.order_id)
     if order.source is not None and not isinstance(order.source, str):
         raise ConfigurationError(f"source={order.source!r}: expected text, or None")
     return order

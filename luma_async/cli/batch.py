@@ -67,8 +67,7 @@ def run(
         raise ConfigurationError(f"{folder} holds no batch yet: name a file of orders")
     options = [*choices.words(), *connection.words()]
     again = shlex.join(["luma-async", "batch", "run", str(folder), *options])
-    found = [read_orders(str(path), path.read_bytes()) for path in orders]
-    new = [NewOrder(one.order, one.source, key=one.key) for file in found for one in file]
+    new = [one for path in orders for one in read_orders(str(path), path.read_bytes())]
     status = asyncio.run(_add(folder, new, choices, connection))
     most = _payments(status, choices)
     if most and not yes:

@@ -130,10 +130,10 @@ class TestFromPromptsToVideos:
             assert 3 == await batch.add(["A fox", "A fox", "A hare"])
             assert 0 == await batch.add(["A fox", "A fox", "A hare"])
             assert 1 == await batch.add(["A fox"] * 3)
-            assert 1 == await batch.add([NewOrder(Order("A fox"), key="one more")])
-            assert 0 == await batch.add([NewOrder(Order("A fox"), key="one more")])
+            assert 1 == await batch.add([NewOrder(Order("A fox"), order_id="one more")])
+            assert 0 == await batch.add([NewOrder(Order("A fox"), order_id="one more")])
             with pytest.raises(ConfigurationError, match="another order"):
-                await batch.add(["A lynx", NewOrder(Order("A wolf"), key="one more")])
+                await batch.add(["A lynx", NewOrder(Order("A wolf"), order_id="one more")])
             assert 5 == (await batch.status()).orders
 
     @pytest.mark.parametrize(("name", "text"), FILES.values(), ids=FILES)
@@ -1166,9 +1166,9 @@ def _number(record: Record) -> int:
 @pytest.mark.parametrize(
     "order",
     [
-        NewOrder(Order("A fox"), key=5),  # type: ignore[arg-type]
-        NewOrder(Order("A fox"), key=""),
-        NewOrder(Order("A fox"), key="\ud800"),
+        NewOrder(Order("A fox"), order_id=5),  # type: ignore[arg-type]
+        NewOrder(Order("A fox"), order_id=""),
+        NewOrder(Order("A fox"), order_id="\ud800"),
         NewOrder(Order("A fox"), source=7),  # type: ignore[arg-type]
     ],
 )

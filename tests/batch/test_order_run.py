@@ -42,7 +42,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
     (tmp_path / "videos").mkdir()
     async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
         await ledger.open(lambda _: "an account")
-        order = NewOrder(Order("A fox"), key="fox")
+        order = NewOrder(Order("A fox"), order_id="fox")
         await ledger.transact(lambda transaction: rules.plan(transaction, [order]), name="add")
         yield ledger
 
@@ -168,7 +168,7 @@ async def test_it_is_absent_and_to_be_sent_anew(
         """Let the list show an order that was accepted later."""
         while posts(emulator) < 1 or (await look(ledger)).state != "unknown":
             await anyio.sleep(0.001)
-        hare = NewOrder(Order("A hare"), key="hare")
+        hare = NewOrder(Order("A hare"), order_id="hare")
         await ledger.transact(lambda transaction: rules.plan(transaction, [hare]), name="add")
         await run_unit("hare", ledger, luma, folder=tmp_path)
 

@@ -82,7 +82,7 @@ async def run_units(luma: LumaClient, folder: Path, scenario: "Scenario") -> Non
     ledger = SqliteLedger(folder / LEDGER_NAME)
     await ledger.open((await luma.account()).mark)
     try:
-        orders = [NewOrder(order, key=order.user_prompt) for order in scenario.orders]
+        orders = [NewOrder(order, order_id=order.user_prompt) for order in scenario.orders]
         first, *_ = names = [order.user_prompt for order in scenario.orders]
         await ledger.transact(lambda transaction: rules.plan(transaction, orders), name="add")
         record = await ledger.transact(

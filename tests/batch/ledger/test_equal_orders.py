@@ -28,7 +28,11 @@ def transaction() -> Iterator[SqliteTransaction]:
     transaction = SqliteTransaction(connection)
     rules.plan(
         transaction,
-        [NewOrder(FOX, key="first"), NewOrder(FOX, key="second"), NewOrder(OTHER, key="other")],
+        [
+            NewOrder(FOX, order_id="first"),
+            NewOrder(FOX, order_id="second"),
+            NewOrder(OTHER, order_id="other"),
+        ],
     )
     begin_run(transaction)
     yield transaction

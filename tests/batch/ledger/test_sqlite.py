@@ -52,7 +52,7 @@ async def opened(path: Path, **options: Any) -> AsyncIterator[SqliteLedger]:
 
 async def add(ledger: SqliteLedger, *prompts: str) -> None:
     """Add some orders."""
-    orders = [NewOrder(Order(prompt), "prompts.txt:1", key=prompt) for prompt in prompts]
+    orders = [NewOrder(Order(prompt), "prompts.txt:1", order_id=prompt) for prompt in prompts]
     await ledger.transact(lambda transaction: rules.plan(transaction, orders), name="add")
 
 
@@ -779,7 +779,7 @@ path, key, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 account = Account(Secret(key), url).mark
 
 def add(transaction):
-    return rules.plan(transaction, [NewOrder(Order("fox"), key="fox")])
+    return rules.plan(transaction, [NewOrder(Order("fox"), order_id="fox")])
 
 def names(transaction):
     return [record.order_id for record in transaction.records()]

@@ -214,7 +214,7 @@ class TestPlanning:
     def test_a_name_of_the_callers_own_is_kept(self) -> None:
         """The same name with the same content is the same order, in one call and in two."""
         transaction = MemoryTransaction()
-        fox = NewOrder(Order("A fox"), "a.jsonl:1", key="f")
+        fox = NewOrder(Order("A fox"), "a.jsonl:1", order_id="f")
         assert 1 == rules.plan(transaction, [fox, fox])
         assert 0 == rules.plan(transaction, [fox])
         assert [("f", "a.jsonl:1")] == [(one.order_id, one.source) for one in transaction.records()]
@@ -224,9 +224,12 @@ class TestPlanning:
         [
             (
                 ("a:1", "b:2"),
-                "b:2: 'f' stands for another order in this batch already, that of a:1",
+                "b:2: the id 'f' belongs to another order in this batch already, from a:1",
             ),
-            ((None, None), "an order: 'f' stands for another order .*, that of an earlier call"),
+            (
+                (None, None),
+                "an order: the id 'f' belongs to another order .*, from an earlier call",
+            ),
         ],
     )
     def test_a_name_does_not_stand_for_two_orders(
@@ -234,15 +237,15 @@ class TestPlanning:
     ) -> None:
         """It is refused, in the words of whoever has to correct it."""
         transaction = MemoryTransaction()
-        rules.plan(transaction, [NewOrder(Order("A fox"), sources[0], key="f")])
+        rules.plan(transaction, [NewOrder(Order("A fox"), sources[0], order_id="f")])
         with pytest.raises(ConfigurationError, match=message):
-            rules.plan(transaction, [NewOrder(Order("A hare"), sources[1], key="f")])
+            rules.plan(transaction, [NewOrder(Order("A hare"), sources[1], order_id="f")])
 
     def test_an_order_without_a_name_is_counted_without_those_that_have_one(self) -> None:
         """A name that is given to one line makes no other order of the next."""
         transaction = MemoryTransaction()
         rules.plan(transaction, new("A fox"))
-        assert 1 == rules.plan(transaction, [NewOrder(Order("A fox"), key="f"), *new("A fox")])
+        assert 1 == rules.plan(transaction, [NewOrder(Order("A fox"), order_id="f"), *new("A fox")])
 
 
 class TestRuns:

@@ -98,10 +98,10 @@ class NewOrder:
 
     Attributes:
         order: What is ordered.
-        source: Where it comes from, for messages.
-        key: The caller's own name for it; None makes one of what is ordered.
+        source: Where it comes from, as in ``"prompts.txt:7"``.
+        order_id: The caller's own id for it; None derives one from what is ordered.
     """
 
     order: Order
     source: str | None = None
-    key: str | None = field(default=None, kw_only=True)
+    order_id: str | None = field(default=None, kw_only=True)

@@ -76,32 +76,32 @@ def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
 def plan(transaction: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
     """Add the orders that are not there yet, and return how many were added.
 
-    An order without a key of its own is named by what is ordered, and by how many equal ones come
-    before it among `orders`. So the same file twice adds nothing, and two equal lines are two
+    An order without an id gets one derived from what is ordered, and from how many equal orders
+    come before it in `orders`. So the same file twice adds nothing, and two equal lines are two
     orders.
 
     Raises:
-        ConfigurationError: A key stands for something else in the ledger.
+        ConfigurationError: An id belongs to a different order in the ledger.
     """
     equals: Counter[str] = Counter()
     number = max((record.number for record in transaction.records()), default=0)
     added = 0
     for new in orders:
-        name = new.key
-        if name is None:
+        order_id = new.order_id
+        if order_id is None:
             digest = order_digest(new.order)
             equals[digest] += 1
-            name = hashlib.sha256(f"{digest}:{equals[digest]}".encode()).hexdigest()[:16]
-        known = transaction.find(name)
+            order_id = hashlib.sha256(f"{digest}:{equals[digest]}".encode()).hexdigest()[:16]
+        known = transaction.find(order_id)
         if known is None:
             added += 1
             transaction.write(
-                Record(order_id=name, number=number + added, order=new.order, source=new.source)
+                Record(order_id=order_id, number=number + added, order=new.order, source=new.source)
             )
         elif known.order != new.order:
             raise ConfigurationError(
-                f"{new.source or 'an order'}: {name!r} stands for another order in this batch "
-                f"already, that of {known.source or 'an earlier call'}"
+                f"{new.source or 'an order'}: the id {order_id!r} belongs to another order in "
+                f"this batch already, from {known.source or 'an earlier call'}"
             )
     return added
 
