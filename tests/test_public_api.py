@@ -245,7 +245,7 @@ CALLS = {
     "HeldOrder": "* record candidates",
     "Ledger.transact": "work * name",
     "AccountList": "luma",
-    "AccountList.look": "",
+    "AccountList.fetch": "",
     "NewOrder": "order source * order_id",
     "Record": (
         "* order_id number order source state attempts run tokens generation_id adopted reason "

@@ -12,7 +12,7 @@ from attrs import define
 from luma_async._api.sansio.requests import check_many, check_order
 from luma_async._payments.sansio.reconciliation import candidates
 from luma_async._runtime.shield import in_thread
-from luma_async.batch.callback import Callback
+from luma_async.batch.journal import Journal
 from luma_async.batch.ledger.sansio import transitions as rules
 from luma_async.batch.ledger.sansio.record import NewOrder, Record
 from luma_async.batch.ledger.sansio.transitions import OnUnknown
@@ -52,7 +52,7 @@ class Batch:
     _luma: LumaClient
     _options: BatchOptions
     _accept_new_key: bool
-    _callback: Callback
+    _on_change: Callable[[Record], None] | None
     _ledger: SqliteLedger | None = None
     _runner: Runner | None = None
 
@@ -110,7 +110,7 @@ class Batch:
                 outage_timeout=outage_timeout,
             ),
             accept_new_key,
-            Callback(on_change),
+            on_change,
         )
 
     async def __aenter__(self) -> Self:
@@ -190,12 +190,8 @@ class Batch:
         if self._runner is not None:
             raise ClientStateError("this batch is running already")
         report = Report(self._folder)
-
-        def note(record: Record) -> None:
-            report.note(record)
-            self._callback(record)
-
-        self._runner = Runner(ledger, self._luma, self._folder, self._options, note)
+        journal = Journal(ledger, [report.note], self._on_change)
+        self._runner = Runner(journal, self._luma, self._folder, self._options)
         try:
             for record in await self.records():
                 report.note(record)
@@ -281,10 +277,10 @@ class Batch:
         Raises:
             LedgerError: One of them is in another state; none is planned then.
         """
-        names = list(order_ids)
-        self._check_idle(*names)
+        order_ids = list(order_ids)
+        self._check_idle(*order_ids)
         return await self._open_ledger().transact(
-            lambda transaction: rules.retry(transaction, names), name="retry"
+            lambda transaction: rules.retry(transaction, order_ids), name="retry"
         )
 
     def _open_ledger(self) -> SqliteLedger:
@@ -293,9 +289,9 @@ class Batch:
         return self._ledger
 
     def _check_idle(self, *order_ids: str) -> None:
-        for name in order_ids:
-            if self._runner is not None and self._runner.is_at(name):
-                raise LedgerError(f"order {name!r} is being worked on; let it come to its end")
+        for order_id in order_ids:
+            if self._runner is not None and self._runner.is_running(order_id):
+                raise LedgerError(f"order {order_id!r} is in progress; wait for its outcome")
 
 
 def _new(order: Order | str | NewOrder) -> NewOrder:

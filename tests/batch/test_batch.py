@@ -800,7 +800,7 @@ class TestInDoubt:
                 batch.dismiss(name),
                 batch.retry([name]),
             ):
-                with pytest.raises(LedgerError, match="being worked on"):
+                with pytest.raises(LedgerError, match="in progress"):
                     await decision
             assert ["done"] == states(await running)
             with pytest.raises(LedgerError, match="is done"):

@@ -10,6 +10,7 @@ import pytest
 
 from luma_async import LedgerError, LumaClient, LumaError
 from luma_async.batch import Batch, BatchOptions, BatchOutcome, Ledger
+from luma_async.batch.journal import Journal
 from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.batch.ledger.sqlite_rows import SqliteTransaction
@@ -63,7 +64,7 @@ async def run_on(
     """Run a batch whose ledger it is."""
     outcomes: list[BatchOutcome] = []
     try:
-        async for outcome in Runner(ledger, luma, folder, options, lambda _: None).outcomes():
+        async for outcome in Runner(Journal(ledger, []), luma, folder, options).outcomes():
             outcomes.append(outcome)  # noqa: PERF401 - what came before the error is wanted
     except LumaError as error:
         return outcomes, error

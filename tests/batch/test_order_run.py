@@ -249,7 +249,7 @@ async def test_a_video_that_is_removed_at_once_is_told(
     """Somebody takes the file away as soon as it is there: it is not noted as done."""
     outcome = await run_unit("fox", ledger, luma, folder=Vanishing(tmp_path))
     assert "downloading" == outcome.record.state
-    assert "no whole video any more" in str(outcome.error)
+    assert "no longer a whole video" in str(outcome.error)
     assert "done" == (await run_unit("fox", ledger, luma, folder=tmp_path)).record.state
     assert 1 == posts(emulator)
 
@@ -262,11 +262,11 @@ async def test_those_who_look_at_the_same_time_share_one_list(
     emulator.inject(Fault(route="list", times=None, delay=5.0))
     async with anyio.create_task_group() as group:
         for _ in range(50):
-            group.start_soon(account_list.look)
+            group.start_soon(account_list.fetch)
         await anyio.sleep(1.0)
         emulator.place("late", "A fox")
         for _ in range(50):
-            group.start_soon(account_list.look)
+            group.start_soon(account_list.fetch)
     assert 2 == requests(emulator).count("list")
-    assert ["late"] == [one.id for one in await account_list.look()]
+    assert ["late"] == [one.id for one in await account_list.fetch()]
     assert 3 == requests(emulator).count("list")

@@ -76,7 +76,7 @@ async def run_and_review(luma: LumaClient, folder: Path, scenario: "Scenario") -
             pass
 
 
-async def run_units(luma: LumaClient, folder: Path, scenario: "Scenario") -> None:
+async def run_orders(luma: LumaClient, folder: Path, scenario: "Scenario") -> None:
     """Run each order by itself, as a task queue does; the first one's sender has died."""
     folder.joinpath("videos").mkdir(parents=True, exist_ok=True)
     ledger = SqliteLedger(folder / LEDGER_NAME)
@@ -150,7 +150,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         faults=[UNANSWERED, UNHEARD, REFUSED],
         script=run_and_review,
     ),
-    "unit by unit": Scenario(prompts=("one", "two"), on_unknown="reconcile", script=run_units),
+    "order by order": Scenario(prompts=("one", "two"), on_unknown="reconcile", script=run_orders),
 }
 
 

@@ -37,11 +37,13 @@ def resolve_unknown(
     if (found := verdict.found.get(order_id)) is not None:
         return accept(transaction, order_id, found, at=at, adopted=True), False
     why = verdict.doubts.get(order_id, "it is not in the account's list")
-    return set_reason(transaction, order_id, after_look(record, why)), order_id in verdict.absent
+    return set_reason(
+        transaction, order_id, add_search_result(record, why)
+    ), order_id in verdict.absent
 
 
-def after_look(record: Record, why: str) -> str:
-    """Add the result of a look at the list to the reason why an order is unknown."""
+def add_search_result(record: Record, why: str) -> str:
+    """Return the reason of an unknown order with the result of the last search in the list."""
     return f"{(record.reason or '').partition(_LOOKED_FOR)[0]}{_LOOKED_FOR}{why}"
 
 
