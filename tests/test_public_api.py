@@ -117,7 +117,7 @@ FIELDS = {
     "BatchOutcome": "record error",
     "BatchStatus": "counts tokens budget to_pay",
     "HeldOrder": "record candidates",
-    "NewOrder": "order source key",
+    "NewOrder": "order source order_id",
     "Record": (
         "order_id number order source state attempts run tokens generation_id adopted reason "
         "sent_at unknown_at submitted_at completed_at done_at file size sha256"
@@ -244,8 +244,8 @@ CALLS = {
     "HeldOrder": "* record candidates",
     "Ledger.transact": "work * name",
     "AccountList": "luma",
-    "AccountList.look": "",
-    "NewOrder": "order source * key",
+    "AccountList.fetch": "",
+    "NewOrder": "order source * order_id",
     "Record": (
         "* order_id number order source state attempts run tokens generation_id adopted reason "
         "sent_at unknown_at submitted_at completed_at done_at file size sha256"

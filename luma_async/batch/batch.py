@@ -12,7 +12,7 @@ from attrs import define
 from luma_async._api.sansio.validation import check_many, check_order
 from luma_async._payments.sansio.reconciliation import candidates
 from luma_async._runtime.shield import in_thread
-from luma_async.batch.callback import Callback
+from luma_async.batch.journal import Journal
 from luma_async.batch.ledger.sansio import transitions as rules
 from luma_async.batch.ledger.sansio.record import NewOrder, Record
 from luma_async.batch.ledger.sansio.transitions import OnUnknown
@@ -21,7 +21,7 @@ from luma_async.batch.options import BatchOptions
 from luma_async.batch.order_run import BatchOutcome
 from luma_async.batch.report import Report
 from luma_async.batch.runner import Runner
-from luma_async.batch.sansio.order_files import check_key, read_orders
+from luma_async.batch.sansio.order_files import check_order_id, read_orders
 from luma_async.batch.status import BatchStatus, HeldOrder, status_of
 from luma_async.client import LumaClient
 from luma_async.errors import ClientStateError, ConfigurationError, LedgerError
@@ -52,7 +52,7 @@ class Batch:
     _luma: LumaClient
     _options: BatchOptions
     _accept_new_key: bool
-    _callback: Callback
+    _on_change: Callable[[Record], None] | None
     _ledger: SqliteLedger | None = None
     _runner: Runner | None = None
 
@@ -110,7 +110,7 @@ class Batch:
                 outage_timeout=outage_timeout,
             ),
             accept_new_key,
-            Callback(on_change),
+            on_change,
         )
 
     async def __aenter__(self) -> Self:
@@ -139,9 +139,8 @@ class Batch:
         ledger, self._ledger = self._ledger, None
         try:
             if self._runner is not None:
-                # Whoever left the iteration may not have ended it.
-                self._runner.stop()
-                await self._runner.end()
+                # The iteration may have been left without being closed.
+                await self._runner.close()
         finally:
             if ledger is not None:
                 await ledger.close()
@@ -160,7 +159,9 @@ class Batch:
         """
         check_many(orders)
         added = [_new(order) for order in orders]
-        return await self._open_ledger().transact(lambda book: rules.plan(book, added), name="add")
+        return await self._open_ledger().transact(
+            lambda transaction: rules.plan(transaction, added), name="add"
+        )
 
     async def add_file(self, path: str | Path) -> int:
         """Add the orders of a file: text with a prompt a line, ``.jsonl`` or ``.csv``.
@@ -170,8 +171,7 @@ class Batch:
             OSError: The file cannot be read.
         """
         path = Path(path)
-        found = await in_thread(lambda: read_orders(path.name, path.read_bytes()))
-        return await self.add(NewOrder(one.order, one.source, key=one.key) for one in found)
+        return await self.add(await in_thread(lambda: read_orders(path.name, path.read_bytes())))
 
     async def run(self) -> AsyncGenerator[BatchOutcome]:
         """Bring every order as far as it gets, and iterate over the outcomes as they come.
@@ -190,12 +190,8 @@ class Batch:
         if self._runner is not None:
             raise ClientStateError("this batch is running already")
         report = Report(self._folder)
-
-        def note(record: Record) -> None:
-            report.note(record)
-            self._callback(record)
-
-        self._runner = Runner(ledger, self._luma, self._folder, self._options, note)
+        journal = Journal(ledger, [report.note], self._on_change)
+        self._runner = Runner(journal, self._luma, self._folder, self._options)
         try:
             for record in await self.records():
                 report.note(record)
@@ -216,7 +212,9 @@ class Batch:
 
     async def records(self) -> list[Record]:
         """Return what the ledger says of each order."""
-        return await self._open_ledger().transact(lambda book: book.records(), name="read")
+        return await self._open_ledger().transact(
+            lambda transaction: transaction.records(), name="read"
+        )
 
     async def status(self) -> BatchStatus:
         """Count the orders, and what they cost."""
@@ -254,7 +252,9 @@ class Batch:
         self._check_idle(order_id)
         await self._luma.get(generation_id)
         return await ledger.transact(
-            lambda book: rules.adopt(book, order_id, generation_id, at=datetime.now(UTC)),
+            lambda transaction: rules.adopt(
+                transaction, order_id, generation_id, at=datetime.now(UTC)
+            ),
             name="adopt",
         )
 
@@ -266,7 +266,7 @@ class Batch:
         """
         self._check_idle(order_id)
         return await self._open_ledger().transact(
-            lambda book: rules.dismiss(book, order_id), name="dismiss"
+            lambda transaction: rules.dismiss(transaction, order_id), name="dismiss"
         )
 
     async def retry(self, order_ids: Iterable[str]) -> list[Record]:
@@ -277,10 +277,10 @@ class Batch:
         Raises:
             LedgerError: One of them is in another state; none is planned then.
         """
-        names = list(order_ids)
-        self._check_idle(*names)
+        order_ids = list(order_ids)
+        self._check_idle(*order_ids)
         return await self._open_ledger().transact(
-            lambda book: rules.retry(book, names), name="retry"
+            lambda transaction: rules.retry(transaction, order_ids), name="retry"
         )
 
     def _open_ledger(self) -> SqliteLedger:
@@ -289,16 +289,16 @@ class Batch:
         return self._ledger
 
     def _check_idle(self, *order_ids: str) -> None:
-        for name in order_ids:
-            if self._runner is not None and self._runner.is_at(name):
-                raise LedgerError(f"order {name!r} is being worked on; let it come to its end")
+        for order_id in order_ids:
+            if self._runner is not None and self._runner.is_running(order_id):
+                raise LedgerError(f"order {order_id!r} is in progress; wait for its outcome")
 
 
 def _new(order: Order | str | NewOrder) -> NewOrder:
     if not isinstance(order, NewOrder):
         order = NewOrder(order if isinstance(order, Order) else Order(order))
     check_order(order.order)
-    check_key(order.key)
+    check_order_id(order.order_id)
     if order.source is not None and not isinstance(order.source, str):
         raise ConfigurationError(f"source={order.source!r}: expected text, or None")
     return order

@@ -49,8 +49,7 @@ def run(
     """
     if not orders and not (folder / LEDGER_NAME).exists():
         raise ConfigurationError(f"there is no batch in {folder} yet: pass a file of orders")
-    found = [read_orders(str(path), path.read_bytes()) for path in orders]
-    new = [NewOrder(one.order, one.source, key=one.key) for file in found for one in file]
+    new = [one for path in orders for one in read_orders(str(path), path.read_bytes())]
     status = asyncio.run(_add(folder, new, options, connection))
     payments = _payments(status, options)
     if payments and not yes:

@@ -102,7 +102,7 @@ async def test_a_change_is_cancelled(
         folder = tmp_path / str(suspension)
         emulator.inject(Fault(route="create", drop="before"))
         async with Batch.open(folder, luma) as batch:
-            await batch.add([NewOrder(Order("A fox"), key="fox")])
+            await batch.add([NewOrder(Order("A fox"), order_id="fox")])
             await run(batch)
             cancelled, _ = await WAYS[way](call(batch, "fox"), suspension)
             assert [] == tasks_of_ours()
@@ -158,7 +158,7 @@ async def test_v5_one_order_is_cancelled(
         await ledger.open(lambda _: "an account")
         for suspension in itertools.count(1):
             name = f"fox {suspension}"
-            new = NewOrder(Order(f"A {name}"), key=name)
+            new = NewOrder(Order(f"A {name}"), order_id=name)
             await ledger.transact(partial(rules.plan, orders=[new]), name="add")
             for fault in SERVICES[service]:
                 emulator.inject(fault)
@@ -169,7 +169,7 @@ async def test_v5_one_order_is_cancelled(
             cancelled, _ = await WAYS[way](work, suspension)
             emulator.clear_faults()
             assert [] == _beyond_questions(tasks_of_ours())
-            records = await ledger.transact(lambda book: book.records(), name="read")
+            records = await ledger.transact(lambda transaction: transaction.records(), name="read")
             assert bills_match(emulator, records)
             assert "submitting" not in states(records)
             with suppress(LumaError):

@@ -19,7 +19,8 @@ from luma_async._runtime import telemetry
 from luma_async._runtime.failpoints import failpoint
 from luma_async._runtime.shield import in_executor
 from luma_async.batch.ledger.lock_file import LockFile
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
+from luma_async.batch.ledger.sansio.record import Record
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite_rows import SqliteTransaction, now
 from luma_async.errors import LedgerError
 
@@ -74,7 +75,7 @@ class SqliteLedger:
             raise
 
     async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
-        """Do some work on the book, wholly or not at all; return when it is durable."""
+        """Run `work` in a transaction; return when its changes are durable."""
         return await self._call(partial(self._transact, work, name))
 
     async def close(self) -> None:

@@ -22,7 +22,8 @@ from attrs import evolve
 from luma_async._api.sansio.api_key import Account, Secret
 from luma_async._runtime import failpoints
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, NewOrder, Record
+from luma_async.batch.ledger.sansio.record import NewOrder, Record
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import APPLICATION_ID, VERSION, SqliteLedger, read_ledger
 from luma_async.batch.ledger.sqlite_rows import SqliteTransaction
 from luma_async.errors import LedgerError
@@ -51,13 +52,13 @@ async def opened(path: Path, **options: Any) -> AsyncIterator[SqliteLedger]:
 
 async def add(ledger: SqliteLedger, *prompts: str) -> None:
     """Add some orders."""
-    orders = [NewOrder(Order(prompt), "prompts.txt:1", key=prompt) for prompt in prompts]
-    await ledger.transact(lambda book: rules.plan(book, orders), name="add")
+    orders = [NewOrder(Order(prompt), "prompts.txt:1", order_id=prompt) for prompt in prompts]
+    await ledger.transact(lambda transaction: rules.plan(transaction, orders), name="add")
 
 
 async def records(ledger: SqliteLedger) -> list[Record]:
     """Read all records."""
-    return await ledger.transact(lambda book: book.records(), name="read")
+    return await ledger.transact(lambda transaction: transaction.records(), name="read")
 
 
 async def prompts(ledger: SqliteLedger) -> list[str]:
@@ -111,7 +112,9 @@ async def closed(path: Path) -> Path:
     async with opened(path) as ledger:
         await add(ledger, *(f"{animal} in the snow" for animal in ("fox", "hare", "lynx")))
         run = await ledger.transact(rules.begin_run, name="run")
-        await ledger.transact(lambda book: rules.set_baseline(book, run, ["g-0"]), name="run")
+        await ledger.transact(
+            lambda transaction: rules.set_baseline(transaction, run, ["g-0"]), name="run"
+        )
     return path
 
 
@@ -132,7 +135,9 @@ class TestFile:
         async with opened(path) as ledger:
             pragmas = ["application_id", "user_version", "journal_mode", "synchronous"]
             found = await ledger.transact(
-                lambda book: [pragma(book, name) for name in [*pragmas, "foreign_keys"]],
+                lambda transaction: [
+                    pragma(transaction, name) for name in [*pragmas, "foreign_keys"]
+                ],
                 name="look",
             )
         assert [APPLICATION_ID, VERSION, "wal", 2, 1] == found
@@ -166,22 +171,22 @@ class TestFile:
             lost: Any = "lost"
             broken = evolve(before[0], state=lost)
             with pytest.raises(LedgerError, match="cannot note 'test'"):
-                await ledger.transact(lambda book: book.write(broken), name="test")
+                await ledger.transact(lambda transaction: transaction.write(broken), name="test")
             assert before == await records(ledger)
 
 
-def pragma(book: LedgerTransaction, name: str) -> object:
+def pragma(transaction: LedgerTransaction, name: str) -> object:
     """Ask SQLite for a setting."""
-    assert isinstance(book, SqliteTransaction)
-    return book._connection.execute(f"PRAGMA {name}").fetchone()[0]
+    assert isinstance(transaction, SqliteTransaction)
+    return transaction._connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
-def send_two(book: LedgerTransaction) -> None:
+def send_two(transaction: LedgerTransaction) -> None:
     """Send two orders, and lose the answer of the second one."""
     at = datetime(2026, 3, 1, tzinfo=UTC)
     for name in ("fox in the snow", "hare in the snow"):
-        rules.mark_submitting(book, name, at=at, price=500_000, budget=None)
-    rules.mark_unknown(book, "hare in the snow", reason="timeout", at=at)
+        rules.mark_submitting(transaction, name, at=at, price=500_000, budget=None)
+    rules.mark_unknown(transaction, "hare in the snow", reason="timeout", at=at)
 
 
 class TestOwner:
@@ -280,8 +285,8 @@ class TestAccount:
             await ledger.open(account())
             name = (await records(ledger))[0].order_id
             await ledger.transact(
-                lambda book: rules.mark_submitting(
-                    book, name, at=datetime.now(UTC), price=1, budget=None
+                lambda transaction: rules.mark_submitting(
+                    transaction, name, at=datetime.now(UTC), price=1, budget=None
                 ),
                 name="submitting",
             )
@@ -603,12 +608,12 @@ class TestTrouble:
         """The change is refused as a whole, and goes in when there is room again."""
         async with opened(closed) as ledger:
             before = await records(ledger)
-            await ledger.transact(lambda book: limit(book, 1), name="fill")
+            await ledger.transact(lambda transaction: limit(transaction, 1), name="fill")
             many = [f"{'wolf' * 500} {number}" for number in range(50)]
             with pytest.raises(LedgerError, match="cannot note 'add': database or disk is full"):
                 await add(ledger, *many)
             assert before == await records(ledger)
-            await ledger.transact(lambda book: limit(book, 100_000), name="room")
+            await ledger.transact(lambda transaction: limit(transaction, 100_000), name="room")
             await add(ledger, *many)
             after = await records(ledger)
             assert 53 == len(after)
@@ -725,9 +730,9 @@ class TestDeath:
             assert expected == len(await records(ledger))
 
 
-def limit(book: LedgerTransaction, pages: int) -> None:
+def limit(transaction: LedgerTransaction, pages: int) -> None:
     """Let the disk be full beyond some pages, or as it is."""
-    pragma(book, f"max_page_count = {pages}")
+    pragma(transaction, f"max_page_count = {pages}")
 
 
 def patch(path: Path, place: int, data: bytes) -> None:
@@ -773,11 +778,11 @@ from luma_async.models import Order
 path, key, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 account = Account(Secret(key), url).mark
 
-def add(book):
-    return rules.plan(book, [NewOrder(Order("fox"), key="fox")])
+def add(transaction):
+    return rules.plan(transaction, [NewOrder(Order("fox"), order_id="fox")])
 
-def names(book):
-    return [record.order_id for record in book.records()]
+def names(transaction):
+    return [record.order_id for record in transaction.records()]
 """
 
 OWNING = """

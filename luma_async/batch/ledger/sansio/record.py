@@ -1,8 +1,7 @@
-"""What is known of the orders of a batch, and the book that it is written in."""
+"""What is known of the orders and runs of a batch."""
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -99,41 +98,10 @@ class NewOrder:
 
     Attributes:
         order: What is ordered.
-        source: Where it comes from, for messages.
-        key: The caller's own name for it; None makes one of what is ordered.
+        source: Where it comes from, as in ``"prompts.txt:7"``.
+        order_id: The caller's own id for it; None derives one from what is ordered.
     """
 
     order: Order
     source: str | None = None
-    key: str | None = field(default=None, kw_only=True)
-
-
-class LedgerTransaction(Protocol):
-    """A ledger as one transaction sees it."""
-
-    def find(self, order_id: str) -> Record | None:
-        """Return the record of an order."""
-
-    def holder(self, generation_id: str) -> Record | None:
-        """Return the record that a generation belongs to."""
-
-    def records(self) -> list[Record]:
-        """Return all records by their numbers."""
-
-    def write(self, record: Record) -> None:
-        """Put a record in the place of the one before, or add it."""
-
-    def spent(self) -> int:
-        """Return the tokens that were paid, or may have been."""
-
-    def runs(self) -> list[Run]:
-        """Return all runs, the first one first."""
-
-    def write_run(self, run: Run) -> None:
-        """Put a run in the place of the one before, or add it."""
-
-    def seen(self) -> Mapping[str, int]:
-        """Return the foreign generations of the account, each with the run that first saw it."""
-
-    def see(self, generation_ids: Iterable[str], run: int) -> None:
-        """Note generations that were in the account when a run began."""
+    order_id: str | None = field(default=None, kw_only=True)
