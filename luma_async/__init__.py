@@ -114,27 +114,19 @@ __all__ = [
     "__version__",
 ]
 
-_MODULES = {
-    "Account": "_api.sansio.api_key",
-    "AspectRatio": "models",
-    "Budget": "settings",
-    "Durations": "models",
-    "Generation": "models",
-    "GenerationSummary": "models",
-    "KeyFilter": "logs",
-    "Learned": "settings",
-    "Limits": "settings",
-    "LumaClient": "client",
-    "Order": "models",
-    "Outcome": "outcome",
-    "PollPolicy": "settings",
-    "Recorder": "_payments.recorder",
-    "RetryPolicy": "settings",
-    "Statistics": "models",
-    "Timeouts": "settings",
-    "UploadedImage": "models",
-    "Video": "models",
+_NAMES = {
+    "_api.sansio.api_key": ("Account",),
+    "_payments.recorder": ("Recorder",),
+    "client": ("LumaClient",),
+    "logs": ("KeyFilter",),
+    "models": (
+        *("AspectRatio", "Durations", "Generation", "GenerationSummary"),
+        *("Order", "Statistics", "UploadedImage", "Video"),
+    ),
+    "outcome": ("Outcome",),
+    "settings": ("Budget", "Learned", "Limits", "PollPolicy", "RetryPolicy", "Timeouts"),
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 """Where each name is that is no error."""
 
 

@@ -1,6 +1,7 @@
 """A video on its way to disk: kept as ``.part`` until it is complete, checked and durable.
 
-All of it blocks, and is meant to be run in a worker thread.
+All of it blocks, and runs in a worker thread. Where the disk refuses, or another file is in the
+way, it raises `DownloadError`.
 """
 
 import json
@@ -46,11 +47,7 @@ class PartFile:
     _published: bool = field(default=False, init=False)
 
     def open(self) -> None:
-        """Open the ``.part`` of the target, and keep what it has if it is of the same generation.
-
-        Raises:
-            DownloadError: The target cannot be written, or another download is at it.
-        """
+        """Open the ``.part`` of the target, and keep what it has of the same generation."""
         _check_target(self.target, overwrite=self._overwrite)
         try:
             descriptor = os.open(self._part, _OPEN_PART, 0o666)
@@ -100,11 +97,7 @@ class PartFile:
         return self.target.with_name(f"{self.target.name}.part.json")
 
     def restart(self, etag: str | None, total: int | None = None) -> None:
-        """Throw away what is there, and note which content comes next.
-
-        Raises:
-            DownloadError: The disk refuses.
-        """
+        """Throw away what is there, and note which content comes next."""
         self.size, self.etag, self.total = 0, None, None
         try:
             self._file.seek(0)
@@ -120,11 +113,7 @@ class PartFile:
         self.etag, self.total = etag, total
 
     def append(self, data: bytes) -> None:
-        """Write what has come.
-
-        Raises:
-            DownloadError: The disk refuses, as when it is full.
-        """
+        """Write what has come."""
         view = memoryview(data)
         try:
             while view:
@@ -135,11 +124,7 @@ class PartFile:
             raise self._refusal(error) from None
 
     def check_structure(self) -> str | None:
-        """Look whether this is a whole MP4 file; return what is wrong with it, or None.
-
-        Raises:
-            DownloadError: The disk refuses.
-        """
+        """Look whether this is a whole MP4 file; return what is wrong with it, or None."""
         try:
             problem = mp4_problem(self._file, self.size)
             self._file.seek(self.size)
@@ -148,11 +133,7 @@ class PartFile:
         return problem
 
     def publish(self) -> None:
-        """Make the file durable, and only then give it its name.
-
-        Raises:
-            DownloadError: The disk refuses, or the target has appeared meanwhile.
-        """
+        """Make the file durable, and only then give it its name."""
         failpoint("video: before fsync")
         try:
             os.fsync(self._file.fileno())
