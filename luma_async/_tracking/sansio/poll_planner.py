@@ -71,7 +71,7 @@ class PollPlanner:
         many short waits neither ask more often nor start anew each time.
 
         An `age` is `certain` where the start is known and it was unfinished then; the `estimate`
-        counts from its start in that case, and from now in others. `at_once` asks for a new one now.
+        counts from its start then, and else from now. `at_once` asks for a new one now.
         """
         self._waiting += 1
         state = self._left.pop(generation_id, None)
