@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, overload
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -120,6 +120,9 @@ class LumaClient:
             session=session,
         )
         self._state: Literal["new", "open", "closed"] = "new"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client cannot be pickled: it holds a key and connections")
 
     def __repr__(self) -> str:
         return f"<LumaClient {self._engine.base_url} {self._state}>"
