@@ -195,9 +195,7 @@ class TestOwner:
     async def test_p28_a_second_owner_is_refused_at_once(self, path: Path) -> None:
         """In this process as in others; the message names the process."""
         async with opened(path) as ledger:
-            assert f"{path}: another program (process {os.getpid()}) is at it" == await refusal(
-                path
-            )
+            assert f"{path}: locked by another process (pid {os.getpid()})" == await refusal(path)
             await add(ledger, "fox")
         async with opened(path) as ledger:
             assert ["fox"] == await prompts(ledger)
@@ -205,7 +203,7 @@ class TestOwner:
     async def test_p28_p29_another_process_owns_it_until_it_dies(self, path: Path) -> None:
         """Killed, it leaves what it had noted, and no lock."""
         with owner(path) as process:
-            assert f"(process {process.pid}) is at it" in await refusal(path)
+            assert f"locked by another process (pid {process.pid})" in await refusal(path)
             before = contents(path)
             found = await asyncio.to_thread(read_ledger, path)
             assert ["fox"] == [record.order_id for record in found]
@@ -219,7 +217,7 @@ class TestOwner:
         """It is kept all the same."""
         async with opened(path) as ledger:
             Path(f"{path}.lock").write_bytes(b"\xff\x00")
-            assert f"{path}: another program is at it" == await refusal(path)
+            assert f"{path}: locked by another process" == await refusal(path)
             await add(ledger, "fox")
 
     async def test_p30_a_forked_process_has_no_ledger(self, path: Path) -> None:
@@ -344,7 +342,7 @@ class TestDamage:
     async def test_what_is_no_ledger_is_left_alone(self, path: Path, data: bytes) -> None:
         """It may be somebody's only copy of something."""
         path.write_bytes(data)
-        message = "it is damaged, or no ledger of luma-async; it was left as it is"
+        message = "damaged, or not a ledger of luma-async; it was not changed"
         assert f"{path}: {message}" == await self.refused_untouched(path)
 
     async def test_a_database_of_another_program_is_left_alone(self, path: Path) -> None:
@@ -352,13 +350,13 @@ class TestDamage:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("CREATE TABLE orders (number)")
             connection.execute("PRAGMA application_id = 7")
-        assert "no ledger of luma-async" in await self.refused_untouched(path)
+        assert "not a ledger of luma-async" in await self.refused_untouched(path)
 
     async def test_p26_a_newer_version_is_left_alone(self, closed: Path) -> None:
         """A newer package has to read it."""
         patch(closed, 60, (VERSION + 1).to_bytes(4))
         message = await self.refused_untouched(closed)
-        assert f"it is of version {VERSION + 1}, and this package knows {VERSION}" in message
+        assert f"has version {VERSION + 1}, and this package reads version {VERSION}" in message
 
     @pytest.mark.parametrize(
         "size", [1, 16, 80, 99, 100, 512, 4095, 4096, 4097, 8192, 20_000, -8192, -4096]
