@@ -121,7 +121,7 @@ class Batch:
         account = await self._luma.account()
         ledger = SqliteLedger(self._folder / LEDGER_NAME)
         try:
-            await in_thread(_make_folder, self._folder)
+            await in_thread((self._folder / "videos").mkdir, parents=True, exist_ok=True)
         except OSError as error:
             raise LedgerError(f"{self._folder}: cannot be made: {error}") from None
         await ledger.open(account.mark, accept_new_key=self._accept_new_key)
@@ -142,7 +142,7 @@ class Batch:
                 await self._runner.close()
         finally:
             if ledger is not None:
-                await ledger.close()
+                await ledger.aclose()
 
     async def add(self, orders: Iterable[Order | str | NewOrder]) -> int:
         """Add orders, all of them or none. Nothing is sent.
@@ -170,7 +170,8 @@ class Batch:
             OSError: The file cannot be read.
         """
         path = Path(path)
-        return await self.add(await in_thread(lambda: read_orders(path.name, path.read_bytes())))
+        found = await in_thread(lambda: read_orders(path.name, path.read_bytes()))
+        return await self.add(found)
 
     async def run(self) -> AsyncGenerator[BatchOutcome]:
         """Take every order as far as it gets, and iterate over the outcomes as they come.
@@ -301,7 +302,3 @@ def _new(order: Order | str | NewOrder) -> NewOrder:
     if order.source is not None and not isinstance(order.source, str):
         raise ConfigurationError(f"source={order.source!r}: expected text, or None")
     return order
-
-
-def _make_folder(folder: Path) -> None:
-    folder.joinpath("videos").mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,7 @@ from contextlib import closing, suppress
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from luma_async._downloads.part_file import sync_folder
 from luma_async._runtime import telemetry
@@ -71,14 +70,14 @@ class SqliteLedger:
             await self._call(partial(self._open, account, accept_new_key))
         except BaseException:
             # The thread opens it even if the caller is cancelled meanwhile.
-            await self.close()
+            await self.aclose()
             raise
 
     async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
         """Run `work` in a transaction; return when its changes are durable."""
         return await self._call(partial(self._transact, work, name))
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Merge the -wal file, and give up the ownership; closing again does nothing."""
         self._check_process()
         if self._is_closed:
@@ -88,17 +87,6 @@ class SqliteLedger:
             await in_executor(self._thread, self._close)
         finally:
             self._thread.shutdown(wait=False)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def _call(self, work: Callable[[], T]) -> T:
         self._check_process()

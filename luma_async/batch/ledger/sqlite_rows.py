@@ -18,8 +18,6 @@ _ORDER_COLUMNS = tuple(one.name for one in fields(Order))
 _OWN_COLUMNS = tuple(one.name for one in fields(Record) if one.name != "order")
 _MOMENTS = tuple(name for name in _OWN_COLUMNS if name.endswith("_at"))
 _COLUMNS = (*_OWN_COLUMNS, *_ORDER_COLUMNS, "checksum")
-
-
 _LIST = ", ".join(_COLUMNS)
 _PLACES = ", ".join(f":{name}" for name in _COLUMNS)
 _CHANGED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "number")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def account(key: str = KEY, url: str = URL) -> Callable[[bytes], str]:
 @asynccontextmanager
 async def opened(path: Path, **options: Any) -> AsyncIterator[SqliteLedger]:
     """Own a ledger for a while."""
-    async with SqliteLedger(path, **options) as ledger:
+    async with aclosing(SqliteLedger(path, **options)) as ledger:
         await ledger.open(account())
         yield ledger
 
@@ -235,7 +235,7 @@ class TestOwner:
         async with opened(path) as ledger:
             with monkeypatch.context() as context:
                 context.setattr(os, "getpid", lambda: 1)
-                for work in (records(ledger), ledger.close(), ledger.open(account())):
+                for work in (records(ledger), ledger.aclose(), ledger.open(account())):
                     with pytest.raises(LedgerError, match="a forked process"):
                         await work
             assert [] == await records(ledger)
@@ -246,16 +246,16 @@ class TestOwner:
         with pytest.raises(LedgerError, match="the ledger is closed"):
             await records(ledger)
         await ledger.open(account())
-        await ledger.close()
-        await ledger.close()
+        await ledger.aclose()
+        await ledger.aclose()
         for work in (records(ledger), ledger.open(account())):
             with pytest.raises(LedgerError, match="the ledger is closed"):
                 await work
-        await ledger.close()
+        await ledger.aclose()
 
     async def test_one_that_was_never_open_can_be_closed(self, path: Path) -> None:
         """Nothing is made for that."""
-        async with SqliteLedger(path):
+        async with aclosing(SqliteLedger(path)):
             pass
         assert [] == names(path)
 
@@ -279,7 +279,7 @@ class TestAccount:
     )
     async def test_p27_another_account_is_refused(self, closed: Path, key: str, url: str) -> None:
         """Its orders were paid by somebody else; a new key of the same account takes it over."""
-        async with SqliteLedger(closed) as ledger:
+        async with aclosing(SqliteLedger(closed)) as ledger:
             await ledger.open(account())
             name = (await records(ledger))[0].order_id
             await ledger.transact(
@@ -291,16 +291,16 @@ class TestAccount:
         before = contents(closed)
         assert "it belongs to another key or another service" in await refusal(closed, key, url)
         assert before == contents(closed)
-        async with SqliteLedger(closed) as ledger:
+        async with aclosing(SqliteLedger(closed)) as ledger:
             await ledger.open(account(key, url), accept_new_key=True)
             assert 3 == len(await records(ledger))
         assert "it belongs to another key" in await refusal(closed)
-        async with SqliteLedger(closed) as ledger:
+        async with aclosing(SqliteLedger(closed)) as ledger:
             await ledger.open(account(key, url))
 
     async def test_a_ledger_that_has_paid_nothing_goes_over_to_any_key(self, closed: Path) -> None:
         """The first key was mistyped: that is no reason to begin anew."""
-        async with SqliteLedger(closed) as ledger:
+        async with aclosing(SqliteLedger(closed)) as ledger:
             await ledger.open(account("sk-another-key"))
             assert 3 == len(await records(ledger))
 
@@ -417,7 +417,7 @@ class TestDamage:
                 assert flipped(data, place) == closed.read_bytes()
                 continue
             assert expected == await records(ledger)
-            await ledger.close()
+            await ledger.aclose()
 
     @pytest.mark.parametrize(
         "statement",
@@ -657,7 +657,7 @@ class TestTrouble:
         async with opened(closed, busy_seconds=0.01) as ledger:
             await add(ledger, "wolf")
             with writing(closed):
-                await ledger.close()
+                await ledger.aclose()
         (said,) = [one for one in caplog.records if one.levelno == logging.WARNING]
         assert "not closed in an orderly way: database is locked" in said.getMessage()
         async with opened(closed) as ledger:
@@ -765,6 +765,7 @@ def writing(path: Path) -> Iterator[None]:
 
 SCRIPT = """
 import asyncio, os, sys, warnings
+from contextlib import aclosing
 from pathlib import Path
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.batch.ledger.sansio import transitions as rules
@@ -785,7 +786,7 @@ def names(transaction):
 
 OWNING = """
 async def main():
-    async with SqliteLedger(path) as ledger:
+    async with aclosing(SqliteLedger(path)) as ledger:
         await ledger.open(account)
         await ledger.transact(add, name="add")
         print("ready", flush=True)
@@ -796,13 +797,13 @@ asyncio.run(main())
 
 FORKING = """
 async def main():
-    async with SqliteLedger(path) as ledger:
+    async with aclosing(SqliteLedger(path)) as ledger:
         await ledger.open(account)
         await ledger.transact(add, name="add")
         warnings.simplefilter("ignore")
         child = os.fork()
         if not child:
-            for work in (ledger.transact(names, name="read"), ledger.close()):
+            for work in (ledger.transact(names, name="read"), ledger.aclose()):
                 try:
                     work.send(None)
                 except LedgerError as error:
