@@ -4,11 +4,11 @@ All of it blocks, and runs in a worker thread. Where the disk refuses, or anothe
 way, it raises `DownloadError`.
 """
 
+import fcntl
 import json
 import os
 import re
 import stat
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -17,11 +17,10 @@ from attrs import define, field
 
 from luma_async._downloads.mp4 import mp4_problem
 from luma_async._runtime.failpoints import failpoint
-from luma_async._runtime.file_lock import lock
 from luma_async.errors import DownloadError
 
-_OPEN_PART = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_OPEN_NOTE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_OPEN_PART = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+_OPEN_NOTE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _MAX_NOTE_BYTES = 64 * 1024
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 
@@ -67,7 +66,7 @@ class PartFile:
         if not stat.S_ISREG(opened.st_mode):
             raise DownloadError(f"{self._part} exists and is no ordinary file")
         try:
-            lock(self._file.fileno())
+            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Before the lock was ours, the file may have been finished or removed by another.
             is_ours = os.path.samestat(opened, self._part.lstat())
         except (BlockingIOError, FileNotFoundError):
@@ -143,9 +142,6 @@ class PartFile:
             raise self._refusal(error) from None
         _check_target(self.target, overwrite=self._overwrite)
         failpoint("video: before rename")
-        if sys.platform == "win32":
-            # An open file cannot be renamed over there.
-            self._file.close()
         try:
             self._part.replace(self.target)
         except OSError as error:

@@ -58,7 +58,7 @@ class FanOut:
             try:
                 await self._pool.close()
             finally:
-                self._report_unclaimed()
+                await self._report_unclaimed()
         if self._breaker.opened_by is not None:
             raise self._breaker.opened_by
 
@@ -110,14 +110,11 @@ class FanOut:
         self._breaker.record_success()
         return generation
 
-    def _report_unclaimed(self) -> None:
-        unread = [outcome for outcome in self._pool.unread() if _is_paid(outcome)]
-        for outcome in [*self._running.values(), *unread]:
-            self._engine.submitter.report_unclaimed(outcome)
-
-
-def _is_paid(outcome: Outcome) -> bool:
-    return outcome.generation is not None or isinstance(outcome.error, SubmissionUnknownError)
+    async def _report_unclaimed(self) -> None:
+        unclaimed = [*self._running.values(), *[outcome async for outcome in self._pool]]
+        for outcome in unclaimed:
+            if outcome.generation is not None or isinstance(outcome.error, SubmissionUnknownError):
+                self._engine.submitter.report_unclaimed(outcome)
 
 
 async def _each(orders: Orders) -> AsyncGenerator[Order | str]:

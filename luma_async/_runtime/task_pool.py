@@ -38,6 +38,8 @@ class TaskPool(Generic[T]):
     async def __anext__(self) -> T:
         result = await self._results.get()
         if result is None:
+            # A later iteration ends as well.
+            self._results.put_nowait(None)
             raise StopAsyncIteration
         return result
 
@@ -50,14 +52,6 @@ class TaskPool(Generic[T]):
     def put(self, result: T) -> None:
         """Hand a result to the iteration; None is not a result."""
         self._results.put_nowait(result)
-
-    def unread(self) -> list[T]:
-        """Take the results that were not read."""
-        found = []
-        while not self._results.empty():
-            if (result := self._results.get_nowait()) is not None:
-                found.append(result)
-        return found
 
     def cancel(self) -> None:
         """Cancel all tasks."""

@@ -12,6 +12,7 @@ from luma_async.batch.ledger.sansio.record import Record
 from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 
 P = ParamSpec("P")
+Rule = Callable[Concatenate[LedgerTransaction, str, P], Record]
 Observer = Callable[[Record], None]
 
 
@@ -30,13 +31,7 @@ class Journal:
     _has_failed: bool = field(default=False, init=False)
 
     async def update(
-        self,
-        name: str,
-        rule: Callable[Concatenate[LedgerTransaction, str, P], Record],
-        order_id: str,
-        /,
-        *args: P.args,
-        **options: P.kwargs,
+        self, name: str, rule: Rule[P], order_id: str, /, *args: P.args, **options: P.kwargs
     ) -> Record:
         """Apply a rule to an order in a transaction of that name, and notify the observers."""
         record = await self.ledger.transact(

@@ -1,4 +1,4 @@
-"""Records a payment in the ledger before it is sent, and its outcome."""
+"""Records a paid request in the ledger before it is sent, and its outcome."""
 
 import logging
 from datetime import UTC, datetime

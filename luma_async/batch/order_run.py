@@ -151,9 +151,9 @@ class OrderRun:
 
     async def download(self, record: Record) -> Record:
         """Store the video in a file."""
-        name = file_name(record)
-        path = self._folder / name
-        await self._journal.update("downloading", rules.begin_download, self._order_id, file=name)
+        file = file_name(record)
+        path = self._folder / file
+        await self._journal.update("downloading", rules.begin_download, self._order_id, file=file)
         try:
             # The file is a whole video or missing; the last run may have stored it.
             video = await in_thread(inspect_video, path)
@@ -243,8 +243,8 @@ def file_name(record: Record) -> str:
     The id is the only foreign text in it and holds no separator. Colons are not allowed in all file
     systems, and names are limited to 255 bytes.
     """
-    name = (record.generation_id or "").replace(":", "_")[:120]
-    return f"videos/{record.number:04}-{name}.mp4"
+    generation_id = (record.generation_id or "").replace(":", "_")[:120]
+    return f"videos/{record.number:04}-{generation_id}.mp4"
 
 
 def unknown_error(record: Record) -> SubmissionUnknownError:

@@ -122,8 +122,8 @@ class Runner:
         self._pool.spawn(self._run(record), self._context.copy())
 
     def _task_done(self) -> None:
-        if self._pool.failure is not None:
-            # No order can go on after what is raised here, as an error of the ledger.
+        if self._pool.failure is not None and not self._pool.cancelled():
+            # What a task raises, as an error of the ledger, would meet the other orders too.
             self._pool.cancel()
         self._wakeup.set()
 

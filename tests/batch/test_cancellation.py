@@ -6,7 +6,7 @@ completes; in the three ways of `tests.support.suspensions`. In virtual time.
 
 import itertools
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,7 @@ async def test_v5_one_order_is_cancelled(
     """From the plan to the file, at any suspension: its bill is its own or it is in doubt."""
     (tmp_path / "videos").mkdir()
     options = BatchOptions(on_unknown="reconcile", list_delay=5.0)
-    async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
+    async with aclosing(SqliteLedger(tmp_path / "orders.sqlite")) as ledger:
         await ledger.open(lambda _: "an account")
         for suspension in itertools.count(1):
             name = f"fox {suspension}"

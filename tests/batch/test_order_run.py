@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PosixPath
@@ -40,7 +41,7 @@ T = TypeVar("T")
 async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
     """Open a ledger with one order in it."""
     (tmp_path / "videos").mkdir()
-    async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
+    async with aclosing(SqliteLedger(tmp_path / "orders.sqlite")) as ledger:
         await ledger.open(lambda _: "an account")
         order = NewOrder(Order("A fox"), order_id="fox")
         await ledger.transact(lambda transaction: rules.plan(transaction, [order]), name="add")

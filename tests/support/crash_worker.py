@@ -103,7 +103,7 @@ async def run_orders(luma: LumaClient, folder: Path, scenario: "Scenario") -> No
         for name in names:
             await run_unit(name, ledger, luma, folder=folder, options=options)
     finally:
-        await ledger.close()
+        await ledger.aclose()
 
 
 @frozen(kw_only=True)

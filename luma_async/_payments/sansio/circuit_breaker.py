@@ -67,9 +67,11 @@ class CircuitBreaker:
             return
         self._failing_since = now if self._failing_since is None else self._failing_since
         left = self.outage_timeout - (now - self._failing_since)
-        if left <= 0 or _retry_after(error) > left or not _is_retryable(error):
+        retry_after = (error.retry_after or 0.0) if isinstance(error, RateLimitError) else 0.0
+        is_permanent = isinstance(error, ConnectError) and not error.retryable
+        if left <= 0 or retry_after > left or is_permanent:
             self.open(error)
-        self._retry_at = now + max(self._delay, _retry_after(error))
+        self._retry_at = now + max(self._delay, retry_after)
         self._delay = min(2 * self._delay, _MAX_DELAY)
 
     def open(self, error: BaseException) -> None:
@@ -79,11 +81,3 @@ class CircuitBreaker:
     def delay(self, now: float) -> float:
         """Return the seconds until an order may be sent."""
         return max(self._retry_at - now, 0.0)
-
-
-def _is_retryable(error: LumaError) -> bool:
-    return not isinstance(error, ConnectError) or error.retryable
-
-
-def _retry_after(error: LumaError) -> float:
-    return (error.retry_after or 0.0) if isinstance(error, RateLimitError) else 0.0

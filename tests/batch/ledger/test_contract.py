@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,7 +59,7 @@ async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "memory":
         yield MemoryLedger()
         return
-    async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
+    async with aclosing(SqliteLedger(tmp_path / "orders.sqlite")) as ledger:
         await ledger.open(lambda salt: "account")
         yield ledger
 
@@ -269,7 +270,7 @@ async def test_p34_work_that_fails_behind_a_cancelled_caller_is_undone(ledger: L
 
 async def test_sqlite_works_in_a_thread_of_its_own(tmp_path: Path) -> None:
     """Always in the same one, and never in that of the event loop."""
-    async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
+    async with aclosing(SqliteLedger(tmp_path / "orders.sqlite")) as ledger:
         await ledger.open(lambda salt: "account")
         names = {
             await ledger.transact(lambda transaction: threading.get_ident(), name="test")

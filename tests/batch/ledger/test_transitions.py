@@ -45,43 +45,55 @@ Change = Callable[[MemoryTransaction, str], Record]
 
 CHANGES: dict[OrderState, tuple[Change, ...]] = {
     "submitting": (
-        lambda transaction, name: rules.mark_submitting(
-            transaction, name, at=LATER, price=PRICE, budget=None
+        lambda transaction, order_id: rules.mark_submitting(
+            transaction, order_id, at=LATER, price=PRICE, budget=None
         ),
     ),
-    "submitted": (lambda transaction, name: rules.accept(transaction, name, "g-new", at=LATER),),
+    "submitted": (
+        lambda transaction, order_id: rules.accept(transaction, order_id, "g-new", at=LATER),
+    ),
     "planned": (
-        lambda transaction, name: rules.mark_planned(transaction, name, reason="busy", price=PRICE),
-        lambda transaction, name: rules.retry(transaction, [name])[0],
+        lambda transaction, order_id: rules.mark_planned(
+            transaction, order_id, reason="busy", price=PRICE
+        ),
+        lambda transaction, order_id: rules.retry(transaction, [order_id])[0],
     ),
     "rejected": (
-        lambda transaction, name: rules.reject(transaction, name, reason="no", price=PRICE),
+        lambda transaction, order_id: rules.reject(transaction, order_id, reason="no", price=PRICE),
         rules.dismiss,
     ),
     "unknown": (
-        lambda transaction, name: rules.mark_unknown(transaction, name, reason="lost", at=LATER),
+        lambda transaction, order_id: rules.mark_unknown(
+            transaction, order_id, reason="lost", at=LATER
+        ),
     ),
-    "completed": (lambda transaction, name: rules.complete(transaction, name, at=LATER),),
-    "failed": (lambda transaction, name: rules.fail(transaction, name, reason="broken", at=LATER),),
+    "completed": (lambda transaction, order_id: rules.complete(transaction, order_id, at=LATER),),
+    "failed": (
+        lambda transaction, order_id: rules.fail(transaction, order_id, reason="broken", at=LATER),
+    ),
     "downloading": (
-        lambda transaction, name: rules.begin_download(transaction, name, file="videos/1.mp4"),
+        lambda transaction, order_id: rules.begin_download(
+            transaction, order_id, file="videos/1.mp4"
+        ),
     ),
     "done": (
-        lambda transaction, name: rules.finish(transaction, name, size=9, sha256="ab", at=LATER),
+        lambda transaction, order_id: rules.finish(
+            transaction, order_id, size=9, sha256="ab", at=LATER
+        ),
     ),
 }
 
 
-def record(state: OrderState = "planned", name: str = "fox", number: int = 1) -> Record:
+def record(state: OrderState = "planned", order_id: str = "fox", number: int = 1) -> Record:
     """Make an order as it is in some state."""
     return Record(
-        order_id=name,
+        order_id=order_id,
         number=number,
         order=Order("A fox"),
         state=state,
         attempts=int(state != "planned"),
         tokens=PRICE if state in PAID else 0,
-        generation_id=f"g-{name}" if state in HAS_ID else None,
+        generation_id=f"g-{order_id}" if state in HAS_ID else None,
         sent_at=SENT if state != "planned" else None,
         unknown_at=SENT if state == "unknown" else None,
         file="videos/1.mp4" if state in ("downloading", "done") else None,

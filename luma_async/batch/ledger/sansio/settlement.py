@@ -1,4 +1,4 @@
-"""What the account's list says of an order of a batch whose outcome is unknown."""
+"""Finds out from the account's list what became of an order whose outcome is unknown."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ def resolve_unknown(
     *,
     at: datetime,
 ) -> tuple[Record, bool]:
-    """Adopt the generation that an unknown order became, where there is no doubt.
+    """Adopt the generation that an unknown order became, if there is no doubt.
 
     Returns:
         Its record, and whether it is certain that the order was not accepted.
@@ -37,9 +37,8 @@ def resolve_unknown(
     if (found := verdict.found.get(order_id)) is not None:
         return accept(transaction, order_id, found, at=at, adopted=True), False
     why = verdict.doubts.get(order_id, "it is not in the account's list")
-    return set_reason(
-        transaction, order_id, add_search_result(record, why)
-    ), order_id in verdict.absent
+    record = set_reason(transaction, order_id, add_search_result(record, why))
+    return record, order_id in verdict.absent
 
 
 def add_search_result(record: Record, why: str) -> str:
@@ -48,7 +47,7 @@ def add_search_result(record: Record, why: str) -> str:
 
 
 def receipt_of(record: Record) -> Receipt:
-    """Return what a record says of the payment of its order."""
+    """Return the payment part of a record."""
     is_open = record.state in ("submitting", "unknown")
     was_lost = record.generation_id is None or record.attempts > 1
     return Receipt(

@@ -108,8 +108,7 @@ def plan(transaction: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
 
 def begin_run(transaction: LedgerTransaction) -> Run:
     """Record that a run begins."""
-    runs = transaction.runs()
-    run = Run(number=len(runs) + 1)
+    run = Run(number=len(transaction.runs()) + 1)
     transaction.write_run(run)
     return run
 
@@ -222,8 +221,7 @@ def mark_unknown(
 
 def set_reason(transaction: LedgerTransaction, order_id: str, reason: str) -> Record:
     """Record why an order stays in its state."""
-    record = get_record(transaction, order_id)
-    return _update(transaction, record, reason=reason)
+    return _update(transaction, get_record(transaction, order_id), reason=reason)
 
 
 def complete(transaction: LedgerTransaction, order_id: str, *, at: datetime) -> Record:
