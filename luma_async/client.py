@@ -4,27 +4,20 @@ import asyncio
 import builtins
 import os
 import sys
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, overload
 from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
 
 from luma_async._api.api_key_provider import ApiKeyProvider, ApiKeySource
-from luma_async._api.sansio import requests, urls, validation
+from luma_async._api.sansio import urls, validation
 from luma_async._api.sansio.api_key import Account, key_from_environment
-from luma_async._api.sansio.responses import read_upload
-from luma_async._downloads.cdn import check_session
-from luma_async._engine.engine import Engine
-from luma_async._engine.fan_out import FanOut, Orders
-from luma_async._engine.recovery import search
 from luma_async._payments.recorder import Recorder
 from luma_async._payments.sansio.budget import BudgetTracker
-from luma_async._tracking import waits
-from luma_async._tracking.sansio.progress import has_video_or_failed
 from luma_async.errors import ClientStateError, SubmissionUnknownError
 from luma_async.models import (
     AspectRatio,
@@ -36,6 +29,11 @@ from luma_async.models import (
 )
 from luma_async.outcome import Outcome
 from luma_async.settings import Budget, Limits, PollPolicy, RetryPolicy, Timeouts
+
+# The engine is most of what there is to load. So it is loaded with the first client: a program that
+# names types, shows a help text or collects tests makes none.
+if TYPE_CHECKING:
+    from luma_async._engine.engine import Engine
 
 DEFAULT_BASE_URL = "https://api.aimlapi.com"
 BASE_URL_VARIABLES = ("AIML_API_BASE", "AIMLAPI_API_BASE", "AIMLAPI_BASE_URL")
@@ -90,6 +88,9 @@ class LumaClient:
         budget: Budget | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
+        from luma_async._downloads.cdn import check_session
+        from luma_async._engine.engine import Engine
+
         if base_url is None:
             found = (os.environ.get(name) for name in BASE_URL_VARIABLES)
             base_url = next((url for url in found if url), DEFAULT_BASE_URL)
@@ -119,6 +120,9 @@ class LumaClient:
             session=session,
         )
         self._state: Literal["new", "open", "closed"] = "new"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client cannot be pickled: it holds a key and connections")
 
     def __repr__(self) -> str:
         return f"<LumaClient {self._engine.base_url} {self._state}>"
@@ -231,6 +235,8 @@ class LumaClient:
             SubmissionUnknownError: The same error again, with a note that says what is in doubt.
             LumaError: The service could not be asked.
         """
+        from luma_async._engine.recovery import search
+
         validation.check_kinds(error=(error, SubmissionUnknownError))
         return await search(self._open_engine(), error, validation.check_timeout(list_delay))
 
@@ -287,7 +293,7 @@ class LumaClient:
 
     async def upload_image(self, url: str) -> UploadedImage:
         """Let the service copy the image at an http(s) address. Free, and retried."""
-        return await self._open_engine().fetcher.fetch(requests.upload(url), read_upload)
+        return await self._open_engine().upload_image(url)
 
     @overload
     async def wait_until_done(  # type: ignore[overload-overlap]  # text is one id, no iterable
@@ -326,6 +332,8 @@ class LumaClient:
                 waiting for it again resumes.
             ClientStateError: The client was closed.
         """
+        from luma_async._tracking import waits
+
         tracker = self._open_engine().tracker
         seconds = validation.check_timeout(timeout)
         if isinstance(generation_or_id, (str, Generation)):
@@ -343,6 +351,8 @@ class LumaClient:
         others have been yielded. When the `timeout`, in seconds, is over, `WaitTimeoutError`
         tells what is pending: it still runs and is still paid.
         """
+        from luma_async._tracking import waits
+
         targets = validation.check_targets(generations_or_ids)
         seconds = validation.check_timeout(timeout)
         return waits.as_completed(self._open_engine().tracker, targets, seconds)
@@ -358,6 +368,8 @@ class LumaClient:
             NotFoundError: The service does not know it.
             GenerationFailedError: It was completed, but its video did not appear.
         """
+        from luma_async._tracking import waits
+
         validation.id_of(generation_or_id)
         return waits.watch(self._open_engine().tracker, generation_or_id)
 
@@ -387,7 +399,10 @@ class LumaClient:
         return await engine.generate(order, validation.check_timeout(timeout))
 
     def generate_many(
-        self, orders: Orders, *, max_in_flight: int | None = None
+        self,
+        orders: Iterable[Order | str] | AsyncIterable[Order | str],
+        *,
+        max_in_flight: int | None = None,
     ) -> AsyncGenerator[Outcome]:
         """Order many videos and iterate over their outcomes, in the order in which they end.
 
@@ -405,6 +420,8 @@ class LumaClient:
             max_in_flight: The generations that run at the service at once; None does not bound
                 them. Creates are bounded by `Limits.concurrent_requests` in any case.
         """
+        from luma_async._engine.fan_out import FanOut
+
         validation.check_many(orders)
         validation.check_max_in_flight(max_in_flight)
         return FanOut(
@@ -437,11 +454,7 @@ class LumaClient:
             DownloadError: The video could not be fetched or stored. It is paid all the same.
             VideoExpiredError: A fresh address is not served either.
         """
-        engine = self._open_engine()
-        generation = generation_or_id
-        if not isinstance(generation, Generation) or not has_video_or_failed(generation):
-            generation = await engine.get(validation.id_of(generation))
-        return await engine.downloader.download(generation, Path(path), overwrite=overwrite)
+        return await self._open_engine().download(generation_or_id, Path(path), overwrite=overwrite)
 
     def unclaimed(self) -> tuple[Outcome, ...]:
         """Return what was paid, or may have been, while nobody was left to take the result.
@@ -469,7 +482,7 @@ class LumaClient:
         """Count what this client has done so far and is doing now, and tell what it learned."""
         return Statistics() if self._state == "new" else self._engine.statistics()
 
-    def _open_engine(self) -> Engine:
+    def _open_engine(self) -> "Engine":
         if self._state == "closed":
             raise ClientStateError("the client is closed")
         if self._state == "new":

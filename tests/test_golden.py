@@ -135,7 +135,7 @@ async def test_a_finished_batch_stays_finished(folder: Path) -> None:
     )
     async with studio(emulator, api_key=KEY) as luma, Batch.open(folder, luma) as batch:
         assert 0 == await batch.add(
-            ["A red fox", "A red fox", NewOrder(continued, key="continued")]
+            ["A red fox", "A red fox", NewOrder(continued, order_id="continued")]
         )
         assert (await batch.status()).is_finished
         assert [] == await run(batch)

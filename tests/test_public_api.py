@@ -5,7 +5,6 @@ is a change for users, and belongs in CHANGELOG.md.
 """
 
 import inspect
-import json
 import re
 import subprocess
 import sys
@@ -118,7 +117,7 @@ FIELDS = {
     "BatchOutcome": "record error",
     "BatchStatus": "counts tokens budget to_pay",
     "HeldOrder": "record candidates",
-    "NewOrder": "order source key",
+    "NewOrder": "order source order_id",
     "Record": (
         "order_id number order source state attempts run tokens generation_id adopted reason "
         "sent_at unknown_at submitted_at completed_at done_at file size sha256"
@@ -245,8 +244,8 @@ CALLS = {
     "HeldOrder": "* record candidates",
     "Ledger.transact": "work * name",
     "AccountList": "luma",
-    "AccountList.look": "",
-    "NewOrder": "order source * key",
+    "AccountList.fetch": "",
+    "NewOrder": "order source * order_id",
     "Record": (
         "* order_id number order source state attempts run tokens generation_id adopted reason "
         "sent_at unknown_at submitted_at completed_at done_at file size sha256"
@@ -504,11 +503,31 @@ def test_every_option_is_explained(name: str) -> None:
     assert set() == set(inspect.signature(value).parameters) - explained
 
 
-def test_importing_the_package_loads_no_server_and_no_command_line() -> None:
-    """A service that imports the client does not pay for the emulator or the commands."""
-    program = "import json, sys, luma_async; print(json.dumps(sorted(sys.modules)))"
-    output = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
-    ).stdout
-    unwanted = {"aiohttp.web", "luma_async.emulator", "luma_async.cli", "rich", "cyclopts"}
-    assert set() == unwanted & set(json.loads(output))
+def test_names_are_listed_before_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Editors and notebooks complete them."""
+    monkeypatch.delattr(luma_async, "Video")
+    assert set(NAMES["luma_async"].split()) <= set(dir(luma_async))
+
+
+def test_all_names_can_be_imported_at_once() -> None:
+    """As in a notebook that begins with them."""
+    program = "from luma_async import *; print(*globals())"
+    output = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    assert set(NAMES["luma_async"].split()) <= set(output.stdout.decode().split())
+
+
+@pytest.mark.parametrize("module", ["client", "errors", "logs", "models", "outcome", "settings"])
+def test_modules_are_attributes_of_the_package(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has imported the package can write `luma_async.errors.LumaError`."""
+    monkeypatch.delattr(luma_async, module, raising=False)
+    assert sys.modules[f"luma_async.{module}"] is getattr(luma_async, module)
+
+
+def test_an_unknown_name_is_no_attribute() -> None:
+    """It fails as with any other module."""
+    with pytest.raises(AttributeError, match="module 'luma_async' has no attribute 'Client'"):
+        _ = luma_async.Client  # type: ignore[attr-defined]
+    with pytest.raises(ImportError, match="cannot import name 'Client' from 'luma_async'"):
+        exec("from luma_async import Client")

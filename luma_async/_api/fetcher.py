@@ -64,9 +64,7 @@ class Fetcher:
     ) -> StatusResult:
         """Ask for the state of some generations once; the caller holds a slot.
 
-        Args:
-            ids: Which.
-            known: Returns what is known of one already.
+        `known` returns what is known of an id already.
 
         Raises:
             LumaError: No usable answer came.

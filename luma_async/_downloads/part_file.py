@@ -1,13 +1,14 @@
 """A video on its way to disk: kept as ``.part`` until it is complete, checked and durable.
 
-All of it blocks, and is meant to be run in a worker thread.
+All of it blocks, and runs in a worker thread. Where the disk refuses, or another file is in the
+way, it raises `DownloadError`.
 """
 
+import fcntl
 import json
 import os
 import re
 import stat
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -16,11 +17,10 @@ from attrs import define, field
 
 from luma_async._downloads.mp4 import mp4_problem
 from luma_async._runtime.failpoints import failpoint
-from luma_async._runtime.file_lock import lock
 from luma_async.errors import DownloadError
 
-_OPEN_PART = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_OPEN_NOTE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_OPEN_PART = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+_OPEN_NOTE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _MAX_NOTE_BYTES = 64 * 1024
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 
@@ -46,11 +46,7 @@ class PartFile:
     _published: bool = field(default=False, init=False)
 
     def open(self) -> None:
-        """Open the ``.part`` of the target, and keep what it has if it is of the same generation.
-
-        Raises:
-            DownloadError: The target cannot be written, or another download is at it.
-        """
+        """Open the ``.part`` of the target, and keep what it has of the same generation."""
         _check_target(self.target, overwrite=self._overwrite)
         try:
             descriptor = os.open(self._part, _OPEN_PART, 0o666)
@@ -70,7 +66,7 @@ class PartFile:
         if not stat.S_ISREG(opened.st_mode):
             raise DownloadError(f"{self._part} exists and is no ordinary file")
         try:
-            lock(self._file.fileno())
+            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Before the lock was ours, the file may have been finished or removed by another.
             is_ours = os.path.samestat(opened, self._part.lstat())
         except (BlockingIOError, FileNotFoundError):
@@ -100,11 +96,7 @@ class PartFile:
         return self.target.with_name(f"{self.target.name}.part.json")
 
     def restart(self, etag: str | None, total: int | None = None) -> None:
-        """Throw away what is there, and note which content comes next.
-
-        Raises:
-            DownloadError: The disk refuses.
-        """
+        """Throw away what is there, and note which content comes next."""
         self.size, self.etag, self.total = 0, None, None
         try:
             self._file.seek(0)
@@ -120,11 +112,7 @@ class PartFile:
         self.etag, self.total = etag, total
 
     def append(self, data: bytes) -> None:
-        """Write what has come.
-
-        Raises:
-            DownloadError: The disk refuses, as when it is full.
-        """
+        """Write what has come."""
         view = memoryview(data)
         try:
             while view:
@@ -135,11 +123,7 @@ class PartFile:
             raise self._refusal(error) from None
 
     def check_structure(self) -> str | None:
-        """Look whether this is a whole MP4 file; return what is wrong with it, or None.
-
-        Raises:
-            DownloadError: The disk refuses.
-        """
+        """Look whether this is a whole MP4 file; return what is wrong with it, or None."""
         try:
             problem = mp4_problem(self._file, self.size)
             self._file.seek(self.size)
@@ -148,11 +132,7 @@ class PartFile:
         return problem
 
     def publish(self) -> None:
-        """Make the file durable, and only then give it its name.
-
-        Raises:
-            DownloadError: The disk refuses, or the target has appeared meanwhile.
-        """
+        """Make the file durable, and only then give it its name."""
         failpoint("video: before fsync")
         try:
             os.fsync(self._file.fileno())
@@ -162,9 +142,6 @@ class PartFile:
             raise self._refusal(error) from None
         _check_target(self.target, overwrite=self._overwrite)
         failpoint("video: before rename")
-        if sys.platform == "win32":
-            # An open file cannot be renamed over there.
-            self._file.close()
         try:
             self._part.replace(self.target)
         except OSError as error:

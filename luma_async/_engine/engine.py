@@ -1,6 +1,7 @@
 """All the parts of a client, put together."""
 
 import asyncio
+from pathlib import Path
 
 import aiohttp
 from attrs import define, evolve, field
@@ -8,9 +9,14 @@ from attrs import define, evolve, field
 from luma_async._api.api_key_provider import ApiKeyProvider
 from luma_async._api.fetcher import Fetcher
 from luma_async._api.rate_limiter import RateLimiter
-from luma_async._api.sansio import requests
+from luma_async._api.sansio import requests, validation
 from luma_async._api.sansio.api_key import Account
-from luma_async._api.sansio.responses import StatusResult, read_generation, read_summaries
+from luma_async._api.sansio.responses import (
+    StatusResult,
+    read_generation,
+    read_summaries,
+    read_upload,
+)
 from luma_async._api.transport import Transport
 from luma_async._downloads.cdn import Cdn
 from luma_async._downloads.downloader import Downloader
@@ -20,11 +26,12 @@ from luma_async._payments.submitter import Submitter
 from luma_async._runtime import clock, telemetry
 from luma_async._runtime.shield import wait_shielded
 from luma_async._tracking.sansio.duration_models import Kind
+from luma_async._tracking.sansio.progress import has_video_or_failed
 from luma_async._tracking.tracker import Tracker
 from luma_async._tracking.waiters import Waiter
 from luma_async._tracking.waits import wait_for_one
 from luma_async.errors import GenerationFailedError, NotFoundError, WaitTimeoutError
-from luma_async.models import Generation, GenerationSummary, Order, Statistics
+from luma_async.models import Generation, GenerationSummary, Order, Statistics, UploadedImage
 from luma_async.outcome import Outcome
 from luma_async.settings import Limits, PollPolicy, RetryPolicy, Timeouts
 
@@ -97,6 +104,10 @@ class Engine:
         """List all generations of the account."""
         return await self.fetcher.fetch(requests.list_all(), read_summaries)
 
+    async def upload_image(self, url: str) -> UploadedImage:
+        """Let the service copy an image."""
+        return await self.fetcher.fetch(requests.upload(url), read_upload)
+
     async def get(self, generation_id: str) -> Generation:
         """Ask for one generation now."""
         asked_at = clock.now()
@@ -131,6 +142,12 @@ class Engine:
         except BaseException as end:
             self.submitter.report_unclaimed(Outcome(order=order, generation=generation), end)
             raise
+
+    async def download(self, target: Generation | str, path: Path, *, overwrite: bool) -> Path:
+        """Store a video; ask for the generation first where it was not completed when received."""
+        if not isinstance(target, Generation) or not has_video_or_failed(target):
+            target = await self.get(validation.id_of(target))
+        return await self.downloader.download(target, path, overwrite=overwrite)
 
     def statistics(self) -> Statistics:
         """Count what was done so far, and what is being done now."""

@@ -82,15 +82,7 @@ class Submitter:
     _under_way: set["asyncio.Task[SubmissionResult]"] = field(factory=set, init=False)
 
     async def submit(self, order: Order, recorder: Recorder | None = None) -> Generation:
-        """Send an order, and again only where it is proven that it was not accepted.
-
-        Raises:
-            ConfigurationError: The order cannot work.
-            BudgetExceededError: The budget does not allow for it.
-            ConnectError: No connection came about.
-            APIError: The service said no.
-            SubmissionUnknownError: It may have been accepted.
-        """
+        """Send an order, and again only where it is proven that it was not accepted."""
         request = requests.submit(order)
         attempts = None
         with self.budget_tracker.reserve() as reservation:

@@ -62,18 +62,7 @@ def log(
     error: BaseException | None = None,
     stacklevel: int = 2,
 ) -> None:
-    """Log one event, as a sentence and as attributes of the record.
-
-    Args:
-        level: As of `logging`.
-        event: What happened; it becomes the attribute ``event.name``.
-        attributes: The facts.
-        message: The sentence, with a place for each of `args`.
-        args: What stands in these places.
-        logger: The name of the logger.
-        error: What is to be shown with its traceback.
-        stacklevel: As of `logging`; 2 is the line of the caller.
-    """
+    """Log one event, as a sentence and as attributes of the record."""
     extra = {"event.name": f"luma_async.{event}", **attributes}
     # Handlers report their own errors; a filter that fails has nobody to tell.
     with suppress(Exception):

@@ -71,9 +71,7 @@ class Tracker:
     def join(self, waiter: Waiter, known: Mapping[str, Generation] = MappingProxyType({})) -> None:
         """Deliver updates of its pending ids to a waiter until it leaves.
 
-        Args:
-            waiter: Who waits.
-            known: What the caller knows of the ids already.
+        `known` is what the caller knows of them already.
         """
         if self._closed:
             waiter.fail(_closed())

@@ -4,12 +4,12 @@ from luma_async.batch.account_list import AccountList
 from luma_async.batch.batch import Batch
 from luma_async.batch.ledger.interface import Ledger
 from luma_async.batch.ledger.sansio.record import (
-    LedgerTransaction,
     NewOrder,
     OrderState,
     Record,
     Run,
 )
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sansio.transitions import OnUnknown
 from luma_async.batch.options import BatchOptions
 from luma_async.batch.order_run import BatchOutcome, run_unit

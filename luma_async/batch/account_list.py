@@ -1,4 +1,4 @@
-"""Looks at the account's list, shared by all who need one at the same time."""
+"""The list of the account's generations, shared by orders that need it at the same time."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ from luma_async.models import GenerationSummary
 
 @define(eq=False)
 class AccountList:
-    """Lists the account's generations; a list that began after a call is good for that call."""
+    """Fetches the list of the account; calls share a request that began after they were made."""
 
     _luma: LumaClient
-    _turn: anyio.Lock = field(factory=anyio.Lock, init=False)
-    _began: float = field(default=-1.0, init=False)
+    _lock: anyio.Lock = field(factory=anyio.Lock, init=False)
+    _requested_at: float = field(default=-1.0, init=False)
     _list: Sequence[GenerationSummary] = field(default=(), init=False)
 
-    async def look(self) -> Sequence[GenerationSummary]:
-        """Return a list of the account that began no earlier than now."""
-        asked = clock.now()
-        async with self._turn:
-            if self._began < asked:
-                began = clock.now()
+    async def fetch(self) -> Sequence[GenerationSummary]:
+        """Return a list that was requested no earlier than now."""
+        called_at = clock.now()
+        async with self._lock:
+            if self._requested_at < called_at:
+                requested_at = clock.now()
                 self._list = await self._luma.list()
-                self._began = began
+                self._requested_at = requested_at
             return self._list

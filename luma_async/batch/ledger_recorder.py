@@ -1,25 +1,22 @@
-"""Writes into the ledger what becomes of a paid request, before and behind it."""
+"""Records a paid request in the ledger before it is sent, and its outcome."""
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import anyio
 from attrs import define
 
+from luma_async._payments.sansio.circuit_breaker import ACCOUNT_ERRORS
 from luma_async._runtime import telemetry
 from luma_async._runtime.failpoints import failpoint
-from luma_async.batch.ledger.interface import Ledger
+from luma_async.batch.journal import Journal
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
+from luma_async.batch.ledger.sansio.record import Record
 from luma_async.batch.options import BatchOptions
 from luma_async.errors import (
     APIError,
-    AuthenticationError,
     LedgerError,
     LumaError,
-    OutOfCreditsError,
-    PermissionDeniedError,
     RateLimitError,
     SubmissionUnknownError,
 )
@@ -29,66 +26,65 @@ _TRIES = 3
 _PAUSE_SECONDS = 0.5
 _TOO_EARLY = 425
 
-ACCOUNT_ERRORS = (AuthenticationError, OutOfCreditsError, PermissionDeniedError, RateLimitError)
-"""What the service says of the account, and would say to any other order as well."""
-
 
 @define(eq=False)
 class LedgerRecorder:
     """Records one order in a ledger.
 
     Attributes:
-        record: What the ledger says of it.
+        record: Its record in the ledger.
     """
 
     record: Record
-    _ledger: Ledger
+    _journal: Journal
     _options: BatchOptions
-    _changed: Callable[[Record], None]
 
     async def sending(self) -> None:
-        """Note the intent; when that cannot be made durable, or is too dear, nothing is sent."""
-        options, name = self._options, self.record.order_id
-        await self._note(
+        """Record the intent; if that fails, or exceeds the budget, nothing is sent."""
+        options = self._options
+        self.record = await self._journal.update(
             "submitting",
-            lambda book: rules.mark_submitting(
-                book, name, at=_now(), price=options.price, budget=options.budget.tokens
-            ),
+            rules.mark_submitting,
+            self.record.order_id,
+            at=_now(),
+            price=options.price,
+            budget=options.budget.tokens,
         )
 
     async def sent(self, result: Generation | LumaError) -> None:
-        """Note the outcome.
+        """Record the outcome.
 
         Raises:
-            LedgerError: It could not be noted. The id of what was paid is in the message and the
+            LedgerError: It could not be recorded. The id of what was paid is in the message and the
                 log; the order stays as one that may have been paid.
         """
         failpoint("answer: before it is noted")
-        name, price, at = self.record.order_id, self._options.price, _now()
+        order_id, price, at = self.record.order_id, self._options.price, _now()
         if isinstance(result, Generation):
-            await self._keep(result, at)
+            self.record = await self._accept(result, at)
         elif isinstance(result, SubmissionUnknownError):
-            await self._note(
-                "unknown", lambda book: rules.mark_unknown(book, name, reason=result.reason, at=at)
+            self.record = await self._journal.update(
+                "unknown", rules.mark_unknown, order_id, reason=result.reason, at=at
             )
         else:
             refuses = _refuses_the_order(result)
-            rule = rules.reject if refuses else rules.mark_planned
-            reason = str(result)
-            await self._note(
+            self.record = await self._journal.update(
                 "rejected" if refuses else "withdrawn",
-                lambda book: rule(book, name, reason=reason, price=price),
+                rules.reject if refuses else rules.mark_planned,
+                order_id,
+                reason=str(result),
+                price=price,
             )
 
-    async def _keep(self, generation: Generation, at: datetime) -> None:
-        """Note an id; it is money, so that a disk that refuses is asked more than once."""
+    async def _accept(self, generation: Generation, at: datetime) -> Record:
+        """Record the id of what was paid, with retries in case the disk refuses."""
         order_id = self.record.order_id
         tries = _TRIES
         while True:
             tries -= 1
             try:
-                await self._note(
-                    "submitted", lambda book: rules.accept(book, order_id, generation.id, at=at)
+                return await self._journal.update(
+                    "submitted", rules.accept, order_id, generation.id, at=at
                 )
             except LedgerError as error:
                 telemetry.log(
@@ -107,16 +103,10 @@ class LedgerRecorder:
                         f"that could not be noted: {error}"
                     ) from None
                 await anyio.sleep(_PAUSE_SECONDS)
-            else:
-                return
-
-    async def _note(self, name: str, rule: Callable[[LedgerTransaction], Record]) -> None:
-        self.record = await self._ledger.transact(rule, name=name)
-        self._changed(self.record)
 
 
 def _refuses_the_order(error: LumaError) -> bool:
-    if isinstance(error, ACCOUNT_ERRORS):
+    if isinstance(error, (*ACCOUNT_ERRORS, RateLimitError)):
         return False
     return isinstance(error, APIError) and error.status != _TOO_EARLY
 

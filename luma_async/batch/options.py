@@ -1,4 +1,4 @@
-"""What a batch may do, checked when it is opened."""
+"""The options of a batch, validated."""
 
 from datetime import datetime
 from typing import get_args
@@ -20,20 +20,16 @@ def _check_on_unknown(_: object, __: "Attribute[OnUnknown]", value: object) -> N
 
 @frozen(kw_only=True)
 class BatchOptions:
-    """What a batch may do.
+    """The options of `Batch.open`, which describes them, for `run_unit`.
 
     Attributes:
-        on_unknown: What to do with an order that may have been accepted, though nobody knows.
-            ``"hold"`` leaves it for a person. ``"reconcile"`` looks in the account's list, adopts
-            the generation that it became where there is no doubt, and holds it otherwise.
-            ``"resubmit"`` also pays again for one that the list proves twice not to be there.
+        on_unknown: What to do with an order whose outcome is unknown.
         max_in_flight: The generations that run at the service at once.
-        budget: What the batch may spend in all its runs together; what may have been paid counts.
-        timeout: The seconds to wait for one video in a run; None waits for as long as it takes.
-        list_delay: How long after an order became unknown the list is given to show it.
-        look_interval: The seconds between the two looks at the list.
-        outage_timeout: The seconds for which orders are held back and tried again while the service
-            is out of reach or takes no more.
+        budget: What the batch may spend in all its runs together.
+        timeout: The seconds to wait for one video in a run; None waits without a limit.
+        list_delay: The seconds after which the account's list is expected to show an order.
+        look_interval: The seconds between the two requests for the list.
+        outage_timeout: The seconds for which orders are held back during an outage.
     """
 
     on_unknown: OnUnknown = field(default="hold", validator=_check_on_unknown)
@@ -50,11 +46,11 @@ class BatchOptions:
 
     @property
     def price(self) -> int:
-        """The tokens that one order costs."""
+        """The price of one order in tokens."""
         return self.budget.per_create
 
     def list_delay_left(self, record: Record, now: datetime) -> float:
-        """Return for how many seconds an unknown order is to be left alone still."""
+        """Return the seconds until the list is expected to show an unknown order."""
         since = record.unknown_at or record.sent_at or now
         passed = (now - since).total_seconds()
         # The clock may have been set meanwhile, by hours.

@@ -1,4 +1,4 @@
-"""One order from the plan to the file: one coroutine, safe to run again at any point."""
+"""Runs one order from the plan to the file; safe to run again at any point."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -13,10 +13,11 @@ from luma_async._runtime.failpoints import failpoint
 from luma_async._runtime.sansio.escaping import printable
 from luma_async._runtime.shield import in_thread
 from luma_async.batch.account_list import AccountList
+from luma_async.batch.journal import Journal
 from luma_async.batch.ledger.interface import Ledger
 from luma_async.batch.ledger.sansio import transitions as rules
 from luma_async.batch.ledger.sansio.record import Record
-from luma_async.batch.ledger.sansio.settlement import after_look, resolve_unknown
+from luma_async.batch.ledger.sansio.settlement import add_search_result, resolve_unknown
 from luma_async.batch.ledger.sansio.transitions import Step
 from luma_async.batch.ledger_recorder import LedgerRecorder
 from luma_async.batch.options import BatchOptions
@@ -38,7 +39,7 @@ class BatchOutcome:
     """How far an order of a batch got; there is an `error` exactly if its video is not on disk.
 
     Attributes:
-        record: What the ledger says of it.
+        record: Its record in the ledger.
         error: Why there is no video, or none yet.
     """
 
@@ -56,62 +57,57 @@ async def run_unit(
     account_list: AccountList | None = None,
     changed: Callable[[Record], None] = lambda record: None,
 ) -> BatchOutcome:
-    """Bring one order as far as it gets: pay for it, wait, and download its video.
+    """Take one order as far as it gets: pay for it, wait, and download its video.
 
-    It goes on where the ledger says that the order is, so that it may be cancelled or killed at any
-    point, and run again, here or elsewhere; at one place at a time, though.
+    It continues from the state in the ledger. It may be cancelled or killed at any point and run
+    again, here or elsewhere, but never twice at the same time.
 
     Args:
-        order_id: Which order of the ledger.
+        order_id: The order in the ledger.
         ledger: Where it is recorded.
         luma: An open client.
         folder: The folder of the batch, with ``videos`` in it.
-        options: What to do when it is in doubt, and how much may be spent.
-        account_list: Shared by units so that they look at the account's list together.
+        options: What to do when its outcome is unknown, and how much may be spent.
+        account_list: Pass the same one to several calls to share its requests.
         changed: Called with the record after each change; it must not raise.
 
     Raises:
-        LumaError: The order is where it was, as the key, the credits, the network or the ledger
-            do not serve for any other either.
+        LumaError: The order is where it was. The key, the credits, the network or the ledger would
+            fail for every other order as well.
     """
-    unit = _Unit(
-        order_id,
-        ledger,
-        luma,
-        folder,
-        options or BatchOptions(),
-        account_list or AccountList(luma),
-        changed,
-    )
-    return await unit.run()
+    journal = Journal(ledger, [changed])
+    account_list = account_list or AccountList(luma)
+    options = options or BatchOptions()
+    return await OrderRun(order_id, journal, luma, folder, options, account_list).run()
 
 
 @define(eq=False)
-class _Unit:
+class OrderRun:
+    """One order in one run of a batch; see `run_unit`."""
+
     _order_id: str
-    _ledger: Ledger
+    _journal: Journal
     _luma: LumaClient
     _folder: Path
     _options: BatchOptions
     _account_list: AccountList
-    _changed: Callable[[Record], None]
     _generation: Generation | None = field(default=None, init=False)
 
     async def run(self) -> BatchOutcome:
         """Take one step after the other until none is left."""
-        record = await self._ledger.transact(
-            lambda book: rules.get_record(book, self._order_id), name="look"
+        record = await self._journal.ledger.transact(
+            lambda transaction: rules.get_record(transaction, self._order_id), name="get"
         )
         try:
             while (step := rules.next_step(record, self._options.on_unknown)) is not None:
                 record = await _STEPS[step](self, record)
-        except OrderHeld as stuck:
-            return BatchOutcome(stuck.record, stuck.error)
+        except OrderHeld as held:
+            return BatchOutcome(held.record, held.error)
         return BatchOutcome(record, _error_of(record))
 
     async def submit(self, record: Record) -> Record:
         """Pay for it."""
-        recorder = LedgerRecorder(record, self._ledger, self._options, self._changed)
+        recorder = LedgerRecorder(record, self._journal, self._options)
         failpoint("submit: before")
         try:
             self._generation = await self._luma.submit(record.order, recorder=recorder)
@@ -126,8 +122,10 @@ class _Unit:
         return recorder.record
 
     async def mark_unknown(self, record: Record) -> Record:
-        """Note that whoever sent it died before the answer came."""
-        return await self._note("lost", rules.mark_unknown, reason=LOST, at=_now())
+        """Record that its sender died before the answer came."""
+        return await self._journal.update(
+            "lost", rules.mark_unknown, self._order_id, reason=LOST, at=_now()
+        )
 
     async def wait(self, record: Record) -> Record:
         """Wait for the service to make it."""
@@ -140,92 +138,89 @@ class _Unit:
         except GenerationFailedError as error:
             failpoint("wait: failed")
             if error.generation.is_completed:
-                raise await self._stuck(error) from None
+                raise await self._held(error) from None
             reason = printable(error.generation.failure_reason or "no reason given")
-            failed = await self._note("failed", rules.fail, reason=reason, at=_now())
+            failed = await self._journal.update(
+                "failed", rules.fail, self._order_id, reason=reason, at=_now()
+            )
             raise OrderHeld(failed, error) from None
         except LumaError as error:
-            raise await self._stuck(error) from None
+            raise await self._held(error) from None
         failpoint("wait: completed")
-        return await self._note("completed", rules.complete, at=_now())
+        return await self._journal.update("completed", rules.complete, self._order_id, at=_now())
 
     async def download(self, record: Record) -> Record:
         """Store the video in a file."""
-        name = file_name(record)
-        path = self._folder / name
-        await self._note("downloading", rules.begin_download, file=name)
+        file = file_name(record)
+        path = self._folder / file
+        await self._journal.update("downloading", rules.begin_download, self._order_id, file=file)
         try:
-            # Under its name there is a whole video or none, which the last run may have stored.
+            # The file is a whole video or missing; the last run may have stored it.
             video = await in_thread(inspect_video, path)
             if video is None:
                 await self._luma.download(self._target(record), path, overwrite=True)
                 failpoint("download: stored")
                 video = await in_thread(inspect_video, path)
             if video is None:
-                raise DownloadError(f"{path} was there, and is no whole video any more")
+                raise DownloadError(f"{path} is no longer a whole video")
         except ClientStateError:
             raise
         except LumaError as error:
-            raise await self._stuck(error) from None
+            raise await self._held(error) from None
         except OSError as error:
-            raise await self._stuck(DownloadError(f"cannot read {path}: {error}")) from None
+            raise await self._held(DownloadError(f"cannot read {path}: {error}")) from None
         failpoint("download: measured")
-        return await self._note(
-            "done", rules.finish, size=video.size, sha256=video.sha256, at=_now()
+        return await self._journal.update(
+            "done", rules.finish, self._order_id, size=video.size, sha256=video.sha256, at=_now()
         )
 
     async def resolve_unknown(self, record: Record) -> Record:
-        """Find out what became of it, or pay again where that is asked for and safe."""
+        """Search the account's list for it, and plan it again if that is asked for and safe."""
         proofs = []
         for pause in (self._options.list_delay_left(record, _now()), self._options.look_interval):
             await anyio.sleep(pause)
             failpoint("resolve: before list")
             try:
-                listed = await self._account_list.look()
+                listed = await self._account_list.fetch()
             except ClientStateError:
                 raise
             except LumaError as error:
-                why = after_look(record, str(error))
-                held = await self._note("stuck", rules.set_reason, reason=why)
-                raise OrderHeld(held, error) from None
+                raise await self._held(error, add_search_result(record, str(error))) from None
             failpoint("resolve: after list")
-            record, is_absent = await self._ledger.transact(
+            record, is_absent = await self._journal.ledger.transact(
                 partial(resolve_unknown, order_id=self._order_id, listed=listed, at=_now()),
                 name="resolved",
             )
-            self._changed(record)
+            self._journal.notify(record)
             if record.state != "unknown":
                 return record
             proofs.append(is_absent)
         doubt = unknown_error(record)
         if all(proofs) and self._options.on_unknown == "resubmit":
-            # It is for the caller to say when it is sent again.
+            # The caller decides when it is sent again.
             reason, price = "it was not accepted", self._options.price
-            record = await self._note("resubmit", rules.mark_planned, reason=reason, price=price)
+            record = await self._journal.update(
+                "resubmit", rules.mark_planned, self._order_id, reason=reason, price=price
+            )
         raise OrderHeld(record, doubt)
 
     def _target(self, record: Record) -> Generation | str:
-        """Return what is known of the generation; the service may have given out another's id."""
+        """Return the generation if it is the recorded one: the service may have reused an id."""
         known = self._generation
         if known is not None and known.id == record.generation_id:
             return known
         return record.generation_id or ""
 
-    async def _stuck(self, error: LumaError) -> "OrderHeld":
-        """Note why it is still where it is."""
-        record = await self._note("stuck", rules.set_reason, reason=str(error))
-        return OrderHeld(record, error)
-
-    async def _note(self, name: str, rule: Callable[..., Record], **attributes: object) -> Record:
-        record = await self._ledger.transact(
-            lambda book: rule(book, self._order_id, **attributes), name=name
+    async def _held(self, error: LumaError, reason: str | None = None) -> "OrderHeld":
+        """Record why it stays in its state."""
+        record = await self._journal.update(
+            "stuck", rules.set_reason, self._order_id, reason=reason or str(error)
         )
-        self._changed(record)
-        return record
+        return OrderHeld(record, error)
 
 
 class OrderHeld(Exception):  # noqa: N818 - it is control flow, not a mistake
-    """An order got as far as it does in this run."""
+    """An order gets no further in this run."""
 
     def __init__(self, record: Record, error: LumaError) -> None:
         super().__init__(record, error)
@@ -233,27 +228,27 @@ class OrderHeld(Exception):  # noqa: N818 - it is control flow, not a mistake
         self.error = error
 
 
-_STEPS: Mapping[Step, Callable[[_Unit, Record], Awaitable[Record]]] = {
-    "submit": _Unit.submit,
-    "give up": _Unit.mark_unknown,
-    "wait": _Unit.wait,
-    "download": _Unit.download,
-    "resolve": _Unit.resolve_unknown,
+_STEPS: Mapping[Step, Callable[[OrderRun, Record], Awaitable[Record]]] = {
+    "submit": OrderRun.submit,
+    "give up": OrderRun.mark_unknown,
+    "wait": OrderRun.wait,
+    "download": OrderRun.download,
+    "resolve": OrderRun.resolve_unknown,
 }
 
 
 def file_name(record: Record) -> str:
-    """Name the file of an order, relative to the folder of its batch.
+    """Return the path of the file of an order, relative to the folder of its batch.
 
-    It is made of nothing that a stranger has written but the id, which holds no separator; a colon
-    is not allowed in names everywhere, and a name holds 255 bytes at most.
+    The id is the only foreign text in it and holds no separator. Colons are not allowed in all file
+    systems, and names are limited to 255 bytes.
     """
-    name = (record.generation_id or "").replace(":", "_")[:120]
-    return f"videos/{record.number:04}-{name}.mp4"
+    generation_id = (record.generation_id or "").replace(":", "_")[:120]
+    return f"videos/{record.number:04}-{generation_id}.mp4"
 
 
 def unknown_error(record: Record) -> SubmissionUnknownError:
-    """Make the error that an unknown order stands for."""
+    """Return the error of an order whose outcome is unknown."""
     return SubmissionUnknownError(
         order=record.order,
         sent_at=record.sent_at or _now(),

@@ -1,9 +1,9 @@
-"""Runs the units of a batch: a bounded number at the service, as long as it makes sense."""
+"""Runs the orders of a batch, a bounded number of them at the service."""
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator
 from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from functools import partial
@@ -12,18 +12,18 @@ from pathlib import Path
 import anyio
 from attrs import define, field
 
-from luma_async._payments.sansio.circuit_breaker import CircuitBreaker
+from luma_async._payments.sansio.circuit_breaker import ACCOUNT_ERRORS, CircuitBreaker
 from luma_async._runtime import clock, telemetry
 from luma_async._runtime.failpoints import failpoint
-from luma_async._runtime.shield import wait_shielded
+from luma_async._runtime.task_pool import TaskPool
 from luma_async.batch.account_list import AccountList
-from luma_async.batch.ledger.interface import Ledger
+from luma_async.batch.journal import Journal
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, OrderState, Record, Run
+from luma_async.batch.ledger.sansio.record import OrderState, Record, Run
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sansio.transitions import AT_SERVICE
-from luma_async.batch.ledger_recorder import ACCOUNT_ERRORS
 from luma_async.batch.options import BatchOptions
-from luma_async.batch.order_run import LOST, BatchOutcome, run_unit, unknown_error
+from luma_async.batch.order_run import LOST, BatchOutcome, OrderRun, unknown_error
 from luma_async.client import LumaClient
 from luma_async.errors import ConnectError, LedgerError, LumaError, RateLimitError
 
@@ -35,42 +35,40 @@ _MAX_SENDING = 16
 class Runner:
     """One run of a batch.
 
-    Orders that are paid already are followed at once, however many; the planned ones are sent as
-    places at the service become free. A task that is cancelled is inside of a step that can be
-    cancelled: a payment under way is seen through and recorded first.
+    Orders that are paid already are followed at once, however many; planned ones are sent as slots
+    at the service become free. A cancelled task first completes and records a payment that is in
+    flight.
     """
 
-    _ledger: Ledger
+    _journal: Journal
     _luma: LumaClient
     _folder: Path
     _options: BatchOptions
-    _watch: Callable[[Record], None]
     _breaker: CircuitBreaker = field(init=False)
     _account_list: AccountList = field(init=False)
     _planned: deque[Record] = field(factory=deque, init=False)
     _states: dict[str, OrderState] = field(factory=dict, init=False)
-    _at_work: set[str] = field(factory=set, init=False)
+    _running: set[str] = field(factory=set, init=False)
     _at_service: set[str] = field(factory=set, init=False)
     _sending: set[str] = field(factory=set, init=False)
-    _tasks: set["asyncio.Task[None]"] = field(factory=set, init=False)
-    _outcomes: "asyncio.Queue[BatchOutcome | None]" = field(factory=asyncio.Queue, init=False)
-    _nudge: asyncio.Event = field(factory=asyncio.Event, init=False)
-    _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
-    _broken_by: BaseException | None = field(default=None, init=False)
+    _wakeup: asyncio.Event = field(factory=asyncio.Event, init=False)
     _context: Context = field(factory=copy_context, init=False)
+    _pool: TaskPool[BatchOutcome] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._breaker = CircuitBreaker(self._options.outage_timeout)
         self._account_list = AccountList(self._luma)
+        self._pool = TaskPool("luma_async batch", self._task_done)
+        self._journal.observers.append(self._note)
 
     async def outcomes(self) -> AsyncGenerator[BatchOutcome]:
-        """Yield how far each order got that was not at its end, in the order in which they do.
+        """Yield the outcome of each order that was not final, as it ends.
 
         Raises:
             LumaError: No more orders were sent, as each would have met the same error.
         """
-        run, records = await self._ledger.transact(_begin, name="run")
-        if run is None or self._stopping.is_set():
+        run, records = await self._journal.ledger.transact(_begin, name="run")
+        if run is None or self._pool.cancelled():
             return
         with telemetry.span("batch", {"luma_async.batch.orders": len(records)}) as span:
             self._context = span.context()
@@ -84,76 +82,58 @@ class Runner:
             )
             self._start_all(run, records)
             try:
-                while (outcome := await self._outcomes.get()) is not None:
+                async for outcome in self._pool:
                     yield outcome
+                opened_by = None if self._pool.cancelled() else self._breaker.opened_by
+                if (error := self._pool.failure or opened_by) is not None:
+                    raise error
             finally:
-                await self.end()
-            error = self._broken_by or (None if self._stopping.is_set() else self._breaker.shut_by)
-            if error is not None:
-                raise error
+                await self.close()
 
     def stop(self) -> None:
-        """Send no more orders, see those through that are on their way, and leave the others."""
-        self._stopping.set()
-        self._leave()
+        """Send no more orders, and cancel what is no payment in flight."""
+        self._pool.cancel()
 
-    async def end(self) -> None:
-        """Leave everything, and see those through that are on their way."""
-        self._leave()
-        if self._tasks:
-            everything = asyncio.gather(*self._tasks, return_exceptions=True)
-            if (cancellation := await wait_shielded(everything)) is not None:
-                raise cancellation
+    async def close(self) -> None:
+        """Stop, and wait for the payments in flight."""
+        await self._pool.close()
 
-    def is_at(self, order_id: str) -> bool:
-        """Whether an order is being worked on."""
-        return order_id in self._at_work
+    def is_running(self, order_id: str) -> bool:
+        """Return whether an order is in progress."""
+        return order_id in self._running
 
     def _start_all(self, run: Run, records: list[Record]) -> None:
         self._states = {record.order_id: record.state for record in records}
         for record in records:
             if record.state == "unknown":
-                # The last run may have left it on its way.
-                self._watch(record)
+                # `_begin` may have changed it.
+                self._journal.notify(record)
         self._planned.extend(record for record in records if record.state == "planned")
         for record in records:
             if not record.is_final and record.state != "planned":
                 self._start(record)
-        self._spawn(self._feed(run))
+        self._pool.spawn(self._feed(run), self._context.copy())
 
     def _start(self, record: Record) -> None:
-        self._at_work.add(record.order_id)
+        self._running.add(record.order_id)
         if record.state in AT_SERVICE:
             self._at_service.add(record.order_id)
-        self._spawn(self._run(record))
+        # A copy for each, as a span that begins in one task is not a parent in the others.
+        self._pool.spawn(self._run(record), self._context.copy())
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        # A copy for each, as a span that begins in one of them is not for the others.
-        task = asyncio.create_task(work, name="luma_async batch", context=self._context.copy())
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # It is beyond a single order.
-            self._broken_by = self._broken_by or error
-            self._leave()
-        self._nudge.set()
-        if not self._tasks:
-            self._outcomes.put_nowait(None)
-
-    def _leave(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+    def _task_done(self) -> None:
+        if self._pool.failure is not None and not self._pool.cancelled():
+            # What a task raises, as an error of the ledger, would meet the other orders too.
+            self._pool.cancel()
+        self._wakeup.set()
 
     async def _feed(self, run: Run) -> None:
-        """Send the planned orders, one after the other; some may be planned anew meanwhile."""
+        """Send the planned orders one after the other; some may be planned again meanwhile."""
         if self._planned:
             await self._take_baseline(run)
-        while self._breaker.shut_by is None and (self._planned or len(self._tasks) > 1):
-            self._nudge.clear()
-            delay = self._breaker.wait(clock.now())
+        while self._breaker.opened_by is None and (self._planned or len(self._pool) > 1):
+            self._wakeup.clear()
+            delay = self._breaker.delay(clock.now())
             if self._planned and not delay and self._has_room():
                 record = self._planned.popleft()
                 self._sending.add(record.order_id)
@@ -161,23 +141,23 @@ class Runner:
                 self._start(record)
             else:
                 with anyio.move_on_after(delay or None):
-                    await self._nudge.wait()
+                    await self._wakeup.wait()
 
     def _has_room(self) -> bool:
         is_full = len(self._at_service) >= self._options.max_in_flight
         return not is_full and len(self._sending) < _MAX_SENDING
 
     async def _take_baseline(self, run: Run) -> None:
-        """Note what is in the account before anything is sent, so that it is not taken for ours."""
-        while self._breaker.shut_by is None:
-            await anyio.sleep(self._breaker.wait(clock.now()))
+        """Record what the account has before anything is sent, so that it is not adopted."""
+        while self._breaker.opened_by is None:
+            await anyio.sleep(self._breaker.delay(clock.now()))
             try:
                 listed = await self._luma.list()
             except (ConnectError, RateLimitError) as error:
-                self._hold(error)
+                self._record_failure(error)
                 continue
             except ACCOUNT_ERRORS as error:
-                self._breaker.shut(error)
+                self._breaker.open(error)
                 return
             except LumaError as error:
                 telemetry.log(
@@ -189,47 +169,46 @@ class Runner:
                     logger=_LOGGER,
                 )
                 return
-            self._breaker.reached()
+            self._breaker.record_response()
             failpoint("baseline: listed")
             baseline = partial(
                 rules.set_baseline, run=run, generation_ids=[one.id for one in listed]
             )
-            await self._ledger.transact(baseline, name="baseline")
+            await self._journal.ledger.transact(baseline, name="baseline")
             return
 
     async def _run(self, record: Record) -> None:
-        name = record.order_id
+        order_run = OrderRun(
+            record.order_id,
+            self._journal,
+            self._luma,
+            self._folder,
+            self._options,
+            self._account_list,
+        )
         try:
-            outcome = await run_unit(
-                name,
-                self._ledger,
-                self._luma,
-                folder=self._folder,
-                options=self._options,
-                account_list=self._account_list,
-                changed=self._note,
-            )
+            outcome = await order_run.run()
         except LedgerError:
             raise
         except LumaError as error:
-            self._hold(error)
+            self._record_failure(error)
             self._planned.appendleft(record)
         else:
             if outcome.record.state == "planned":
                 self._planned.append(outcome.record)
             else:
-                self._outcomes.put_nowait(outcome)
+                self._pool.put(outcome)
         finally:
-            for names in (self._at_work, self._at_service, self._sending):
-                names.discard(name)
-            self._nudge.set()
+            for order_ids in (self._running, self._at_service, self._sending):
+                order_ids.discard(record.order_id)
+            self._wakeup.set()
 
-    def _hold(self, error: LumaError) -> None:
-        """Take in what keeps all orders from being sent, and say for how long."""
-        before = self._breaker.wait(clock.now())
-        self._breaker.refused(error, clock.now())
-        seconds = self._breaker.wait(clock.now())
-        if self._breaker.shut_by is None and not before:
+    def _record_failure(self, error: LumaError) -> None:
+        """Record what keeps all orders from being sent, and log for how long."""
+        before = self._breaker.delay(clock.now())
+        self._breaker.record_failure(error, clock.now())
+        seconds = self._breaker.delay(clock.now())
+        if self._breaker.opened_by is None and not before:
             telemetry.log(
                 logging.WARNING,
                 "batch.held_back",
@@ -241,39 +220,37 @@ class Runner:
             )
 
     def _note(self, record: Record) -> None:
-        """Take in how far an order is."""
-        name, state = record.order_id, record.state
-        before, self._states[name] = self._states.get(name), state
-        if state != before:
-            self._count(record)
-        self._watch(record)
-
-    def _count(self, record: Record) -> None:
-        name, state = record.order_id, record.state
-        if state == "submitted":
-            self._breaker.accepted()
-        elif state == "unknown":
-            self._breaker.unknown(unknown_error(record))
-        elif state == "rejected":
-            self._breaker.reached()
-        if state in ("planned", "submitting"):
-            # One that was told to come back later keeps its place: it is sent again by itself.
+        """Adjust the circuit breaker and the free slots to the new state of an order."""
+        order_id, state = record.order_id, record.state
+        before, self._states[order_id] = self._states.get(order_id), state
+        if state == before:
             return
-        self._sending.discard(name)
+        if state == "submitted":
+            self._breaker.record_success()
+        elif state == "unknown":
+            self._breaker.record_unknown(unknown_error(record))
+        elif state == "rejected":
+            self._breaker.record_response()
+        if state in ("planned", "submitting"):
+            # An order that is to be sent again later keeps its slot.
+            return
+        self._sending.discard(order_id)
         if state in AT_SERVICE:
-            self._at_service.add(name)
+            self._at_service.add(order_id)
         else:
-            self._at_service.discard(name)
-        self._nudge.set()
+            self._at_service.discard(order_id)
+        self._wakeup.set()
 
 
-def _begin(book: LedgerTransaction) -> tuple[Run | None, list[Record]]:
-    """Begin a run, unless there is nothing to do, and give up what the last one was sending."""
-    records = book.records()
+def _begin(transaction: LedgerTransaction) -> tuple[Run | None, list[Record]]:
+    """Begin a run unless all orders are final; what the last run was sending becomes unknown."""
+    records = transaction.records()
     if all(record.is_final for record in records):
         return None, records
     at = datetime.now(UTC)
-    for record in records:
-        if record.state == "submitting":
-            rules.mark_unknown(book, record.order_id, reason=LOST, at=at)
-    return rules.begin_run(book), book.records()
+    return rules.begin_run(transaction), [
+        rules.mark_unknown(transaction, record.order_id, reason=LOST, at=at)
+        if record.state == "submitting"
+        else record
+        for record in records
+    ]

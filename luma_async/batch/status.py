@@ -1,4 +1,4 @@
-"""What is to be told of a batch as a whole."""
+"""The status of a whole batch."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

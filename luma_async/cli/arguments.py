@@ -1,13 +1,11 @@
-"""What commands are given: prompts and ids, also from stdin, and places for videos."""
+"""The positional arguments: prompts and ids, also from stdin."""
 
 import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
-from attrs import field, frozen
 from cyclopts import Parameter
 
 from luma_async._api.sansio.validation import check_id
@@ -20,7 +18,7 @@ def _read_prompt(_: type, tokens: Sequence[Any]) -> str:
     text: str = tokens[0].value
     if text == "-":
         return sys.stdin.read().strip()
-    _refuse_option(text, "a prompt that begins with a hyphen is taken from stdin, with - instead")
+    _refuse_option(text, "pass - to read a prompt that begins with a hyphen from stdin")
     return text
 
 
@@ -30,10 +28,10 @@ def _read_ids(_: type, tokens: Sequence[Any]) -> list[str]:
         if token.value == "-":
             ids += parse_ids(sys.stdin.read())
         else:
-            _refuse_option(token.value, "an id does not begin with a hyphen")
+            _refuse_option(token.value, "ids do not begin with a hyphen")
             ids.append(check_id(token.value))
     if not ids:
-        raise ConfigurationError("there is no id on stdin")
+        raise ConfigurationError("stdin contains no ids")
     return list(dict.fromkeys(ids))
 
 
@@ -47,7 +45,7 @@ def _read_id(kind: type, tokens: Sequence[Any]) -> str:
 def _refuse_option(text: str, otherwise: str) -> None:
     """Refuse an option that is mistyped, rather than pay for it as a prompt."""
     if text.startswith("-"):
-        raise ConfigurationError(f"{text!r} is no option of this command; {otherwise}")
+        raise ConfigurationError(f"{text!r} is not an option of this command; {otherwise}")
 
 
 PromptArgument = Annotated[str, Parameter(converter=_read_prompt, allow_leading_hyphen=True)]
@@ -74,7 +72,7 @@ def _values(text: str) -> Iterator[Any]:
         try:
             value, position = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
-            raise ConfigurationError("what stdin holds is no JSON") from None
+            raise ConfigurationError("stdin is not valid JSON") from None
         yield from value if isinstance(value, list) else [value]
         position = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # matches
 
@@ -83,59 +81,3 @@ def _id_in(value: object) -> str:
     if isinstance(value, Mapping):
         value = value.get("id")
     return check_id(value)
-
-
-@frozen
-class Place:
-    """Where videos go: into a folder, each named after its id, or one into a file.
-
-    Attributes:
-        text: What a person wrote; a folder exists already, or is written with a slash at its end.
-        is_folder: Whether it is a folder.
-    """
-
-    text: str
-    is_folder: bool = field(init=False)
-
-    @is_folder.default
-    def _(self) -> bool:
-        return self.text.endswith("/") or self.path.is_dir()
-
-    @property
-    def path(self) -> Path:
-        """The folder or the file."""
-        return Path(self.text)
-
-    def for_many(self) -> "Place":
-        """Return the place as a folder, for more than one video."""
-        return Place(f"{self.text}/")
-
-    def file(self, generation_id: str) -> Path:
-        """Return where the video of a generation goes."""
-        return self.path / f"{generation_id}.mp4" if self.is_folder else self.path
-
-    def check(self, *, replace: bool = False) -> None:
-        """Refuse a place where nothing could be stored, before a video is paid for it.
-
-        Args:
-            replace: Whether a file that exists will do.
-
-        Raises:
-            ConfigurationError: It cannot be used.
-            OSError: It cannot be made.
-        """
-        if self.is_folder:
-            self.path.mkdir(parents=True, exist_ok=True)
-        elif self.path.exists() and not replace:
-            raise ConfigurationError(f"{self.path} exists already")
-        elif not self.path.parent.is_dir():
-            raise ConfigurationError(f"there is no folder {self.path.parent}")
-
-
-def _read_place(_: type, tokens: Sequence[Any]) -> Place:
-    return Place(tokens[0].value)
-
-
-PlaceOption = Annotated[
-    Place, Parameter(converter=_read_place, accepts_keys=False, show_default=False)
-]

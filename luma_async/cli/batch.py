@@ -6,34 +6,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
-from cyclopts import App
-
 from luma_async.batch import Batch, BatchStatus, NewOrder
 from luma_async.batch.batch import LEDGER_NAME
 from luma_async.batch.sansio.order_files import read_orders
 from luma_async.cli.batch_options import (
-    CONNECTION,
-    OUTPUT,
-    USUAL,
-    Choices,
+    DEFAULT_BATCH_OPTIONS,
+    BatchOptions,
     FolderArgument,
     count,
     print_record,
 )
-from luma_async.cli.batch_review import retry, review, status
-from luma_async.cli.connection import Connection
-from luma_async.cli.exit_codes import Exit, worst
+from luma_async.cli.exit_codes import ExitCode, highest
 from luma_async.cli.money import format_tokens
-from luma_async.cli.output import Output, note, report
-from luma_async.cli.progress_display import Board
-from luma_async.cli.signals import stopping
+from luma_async.cli.options import DEFAULT_CONNECTION, ConnectionOptions
+from luma_async.cli.output import DEFAULT_OUTPUT, Output, note, report
+from luma_async.cli.progress_display import ProgressDisplay
+from luma_async.cli.signals import graceful_shutdown
 from luma_async.errors import ConfigurationError, LedgerError, LumaError
-
-HELP = """Many videos, paid once, whatever happens to the program.
-
-For example: `luma-async batch run foxes prompts.txt --budget 5usd`
-"""
 
 
 def run(
@@ -42,16 +31,11 @@ def run(
     /,
     *,
     yes: bool = False,
-    choices: Choices = USUAL,
-    connection: Connection = CONNECTION,
-    output: Output = OUTPUT,
+    options: BatchOptions = DEFAULT_BATCH_OPTIONS,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> int:
-    """Order, follow and download many videos, or go on where the last run ended.
-
-    For example: `luma-async batch run foxes prompts.txt --budget 5usd`
-
-    The folder is the result: videos/, index.html to look at them, results.jsonl for programs, and
-    orders.sqlite, which knows what was paid. Ctrl-C stops it; the same command goes on.
+    """Add the orders, ask whether to pay, and run the batch.
 
     Parameters
     ----------
@@ -64,42 +48,39 @@ def run(
         Pay without asking.
     """
     if not orders and not (folder / LEDGER_NAME).exists():
-        raise ConfigurationError(f"{folder} holds no batch yet: name a file of orders")
-    options = [*choices.words(), *connection.words()]
-    again = shlex.join(["luma-async", "batch", "run", str(folder), *options])
-    found = [read_orders(str(path), path.read_bytes()) for path in orders]
-    new = [NewOrder(one.order, one.source, key=one.key) for file in found for one in file]
-    status = asyncio.run(_add(folder, new, choices, connection))
-    most = _payments(status, choices)
-    if most and not yes:
-        _ask(folder)
-    show = _Show(folder, choices, connection, output, again, sys.maxsize if yes else most)
-    return asyncio.run(show.run())
+        raise ConfigurationError(f"there is no batch in {folder} yet: pass a file of orders")
+    new = [one for path in orders for one in read_orders(str(path), path.read_bytes())]
+    status = asyncio.run(_add(folder, new, options, connection))
+    payments = _payments(status, options)
+    if payments and not yes:
+        _confirm(folder)
+    limit = sys.maxsize if yes else payments
+    return asyncio.run(_run(folder, options, connection, output, max_payments=limit))
 
 
 async def _add(
-    folder: Path, orders: Sequence[NewOrder], choices: Choices, connection: Connection
+    folder: Path, orders: Sequence[NewOrder], options: BatchOptions, connection: ConnectionOptions
 ) -> BatchStatus:
     """Add the orders, and say what that will cost."""
-    async with connection.client() as luma, choices.open(folder, luma) as batch:
+    async with connection.client() as luma, options.open(folder, luma) as batch:
         if orders:
             note(f"{count(await batch.add(orders), 'new order')} of {len(orders):,}")
         status = await batch.status()
-    note(_plan(folder, status, choices))
+    note(_plan(folder, status, options))
     return status
 
 
-def _plan(folder: Path, status: BatchStatus, choices: Choices) -> str:
+def _plan(folder: Path, status: BatchStatus, options: BatchOptions) -> str:
     planned, held = status.counts.get("planned", 0), _held(status)
     text = f"{folder}: {count(status.orders, 'order')}, {status.counts.get('done', 0)} done"
     if held:
         text += f", {held} held"
     if planned:
         text += f"; {count(planned, 'order')} to pay: {format_tokens(status.to_pay)}"
-    if _payments(status, choices) > planned:
+    if _payments(status, options) > planned:
         text += f"; {count(held, 'held order')} may be paid again"
     elif not planned:
-        text += "; nothing is to be paid"
+        text += "; nothing to pay"
     if status.budget is not None and status.tokens + status.to_pay > status.budget:
         left = max(status.budget - status.tokens, 0) * planned // status.to_pay
         text += f". The budget of {format_tokens(status.budget)} allows for {left} of them"
@@ -110,85 +91,75 @@ def _held(status: BatchStatus) -> int:
     return status.counts.get("unknown", 0) + status.counts.get("submitting", 0)
 
 
-def _payments(status: BatchStatus, choices: Choices) -> int:
+def _payments(status: BatchStatus, options: BatchOptions) -> int:
     """Count the orders that a run may pay for."""
-    again = _held(status) if choices.on_unknown == "resubmit" else 0
+    again = _held(status) if options.on_unknown == "resubmit" else 0
     return status.counts.get("planned", 0) + again
 
 
-def _ask(folder: Path) -> None:
+def _confirm(folder: Path) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfigurationError("nobody is there to be asked whether to pay: give --yes")
+        raise ConfigurationError("cannot ask for confirmation: stdin is not a terminal; pass --yes")
     print("Pay for them? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise ConfigurationError(f"nothing is paid; the orders stay planned in {folder}")
+        raise ConfigurationError(f"nothing was paid; the orders stay planned in {folder}")
 
 
-@frozen
-class _Show:
-    """Runs a batch before a person's eyes."""
-
-    _folder: Path
-    _choices: Choices
-    _connection: Connection
-    _output: Output
-    _again: str
-    _most_payments: int
-
-    async def run(self) -> int:
-        """Run the batch and return the exit code."""
-        codes = [Exit.DONE]
-        async with self._connection.client() as luma:
-            board = Board(luma.statistics, self._choices.max_in_flight)
-            async with self._choices.open(self._folder, luma, board) as batch:
-                if _payments(await batch.status(), self._choices) > self._most_payments:
-                    raise ConfigurationError("orders were added meanwhile; run it again")
-                board.begin(await batch.records())
-                with stopping(batch.stop, self._again) as stop:
-                    async with board.shown():
-                        codes += [await self._outcomes(batch)]
-                status = await batch.status()
-        note(board.line())
-        if stop.is_asked:
-            note(f"interrupted; what is paid is recorded. Go on with: {self._again}")
-            return Exit.INTERRUPTED
-        note(f"look at {self._folder / 'index.html'}")
-        if status.counts.get("failed", 0) or status.counts.get("rejected", 0):
-            codes.append(Exit.FAILED)
-        if held := _held(status):
-            codes.append(Exit.UNKNOWN)
-            note(
-                f"{count(held, 'order')} may have been paid: look with "
-                f"`luma-async batch review {shlex.quote(str(self._folder))}`"
-            )
-        return worst(codes)
-
-    async def _outcomes(self, batch: Batch) -> Exit:
-        codes = [Exit.DONE]
-        try:
-            async for outcome in batch.run():
-                if outcome.error is not None and outcome.record.state != "unknown":
-                    codes.append(Exit.FAILED)
-                print_record(self._output, outcome.record)
-        except LedgerError as error:
-            folder = shlex.quote(str(self._folder))
-            hint = f"`luma-async batch review {folder}` shows what may have been paid"
-            codes.append(report(error, hint=hint))
-        except LumaError as error:
-            codes.append(report(error))
-            note(f"what is paid is recorded; go on with `{self._again}`")
-        except BrokenPipeError:
-            note(f"nobody reads the results any more; go on with `{self._again}`")
-            raise
-        except OSError as error:
-            note(f"luma-async: results cannot be printed: {error}; go on with `{self._again}`")
-            codes.append(Exit.FAILED)
-        return worst(codes)
+async def _run(
+    folder: Path,
+    options: BatchOptions,
+    connection: ConnectionOptions,
+    output: Output,
+    *,
+    max_payments: int,
+) -> ExitCode:
+    arguments = [str(folder), *options.to_arguments(), *connection.to_arguments()]
+    resume_command = shlex.join(["luma-async", "batch", "run", *arguments])
+    async with connection.client() as luma:
+        display = ProgressDisplay(luma.statistics, options.max_in_flight)
+        async with options.open(folder, luma, display) as batch:
+            if _payments(await batch.status(), options) > max_payments:
+                raise ConfigurationError("orders were added in the meantime; run the command again")
+            display.begin(await batch.records())
+            with graceful_shutdown(batch.stop, resume_command) as shutdown:
+                async with display.shown():
+                    codes = [await _print_outcomes(batch, output, folder, resume_command)]
+            status = await batch.status()
+    note(display.line())
+    if shutdown.is_requested:
+        note(f"interrupted; all payments are recorded. Resume with: {resume_command}")
+        return ExitCode.INTERRUPTED
+    note(f"open {folder / 'index.html'} to see the videos")
+    if status.counts.get("failed", 0) or status.counts.get("rejected", 0):
+        codes.append(ExitCode.FAILED)
+    if held := _held(status):
+        codes.append(ExitCode.UNKNOWN)
+        note(
+            f"{count(held, 'order')} may have been paid: check with "
+            f"`luma-async batch review {shlex.quote(str(folder))}`"
+        )
+    return highest(codes)
 
 
-def add_batch(app: App) -> None:
-    """Register the commands of batches."""
-    commands = App(name="batch", help=HELP)
-    for command in (run, status, review, retry):
-        commands.command(command)
-    app.command(commands)
+async def _print_outcomes(
+    batch: Batch, output: Output, folder: Path, resume_command: str
+) -> ExitCode:
+    code = ExitCode.DONE
+    try:
+        async for outcome in batch.run():
+            if outcome.error is not None and outcome.record.state != "unknown":
+                code = ExitCode.FAILED
+            print_record(output, outcome.record)
+    except LedgerError as error:
+        review = f"`luma-async batch review {shlex.quote(str(folder))}`"
+        return report(error, hint=f"{review} shows what may have been paid")
+    except LumaError as error:
+        code = highest([code, report(error)])
+        note(f"all payments are recorded; resume with `{resume_command}`")
+    except BrokenPipeError:
+        note(f"stdout is closed; resume with `{resume_command}`")
+        raise
+    except OSError as error:
+        note(f"luma-async: cannot print results: {error}; resume with `{resume_command}`")
+        return ExitCode.FAILED
+    return code

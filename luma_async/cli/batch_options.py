@@ -8,17 +8,16 @@ from cyclopts import Parameter
 
 from luma_async.batch import Batch, OnUnknown, Record
 from luma_async.batch.report import result
-from luma_async.cli.connection import Connection
 from luma_async.cli.money import TokenAmount
 from luma_async.cli.output import Output
-from luma_async.cli.progress_display import Board
+from luma_async.cli.progress_display import ProgressDisplay
 from luma_async.client import LumaClient
 from luma_async.settings import Budget
 
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class Choices:
+class BatchOptions:
     """What a batch may do.
 
     Attributes:
@@ -38,8 +37,8 @@ class Choices:
     list_delay: float = 60.0
     accept_new_key: bool = False
 
-    def open(self, folder: Path, luma: LumaClient, board: Board | None = None) -> Batch:
-        """Name the batch."""
+    def open(self, folder: Path, luma: LumaClient, display: ProgressDisplay | None = None) -> Batch:
+        """Open the batch."""
         return Batch.open(
             folder,
             luma,
@@ -49,31 +48,28 @@ class Choices:
             timeout=self.timeout,
             list_delay=self.list_delay,
             accept_new_key=self.accept_new_key,
-            on_change=None if board is None else board.note,
+            on_change=None if display is None else display.update,
         )
 
-    def words(self) -> list[str]:
-        """Return the options that say the same, without what is so by default."""
-        given = {
+    def to_arguments(self) -> list[str]:
+        """Return the options for a command line, without those that are at their defaults."""
+        values = {
             "--budget": self.budget,
             "--on-unknown": self.on_unknown,
             "--max-in-flight": self.max_in_flight,
             "--timeout": self.timeout,
             "--list-delay": self.list_delay,
         }
-        usual = Choices()
         return [
-            word
-            for name, value in given.items()
-            if value != getattr(usual, name[2:].replace("-", "_"))
-            for word in (name, f"{value:g}" if isinstance(value, float) else str(value))
+            argument
+            for name, value in values.items()
+            if value != getattr(DEFAULT_BATCH_OPTIONS, name[2:].replace("-", "_"))
+            for argument in (name, f"{value:g}" if isinstance(value, float) else str(value))
         ]
 
 
 FolderArgument = Annotated[Path, Parameter(allow_leading_hyphen=False)]
-USUAL = Choices()
-CONNECTION = Connection()
-OUTPUT = Output()
+DEFAULT_BATCH_OPTIONS = BatchOptions()
 
 
 def print_record(output: Output, record: Record) -> None:

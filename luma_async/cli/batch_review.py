@@ -11,25 +11,21 @@ from luma_async.batch.ledger.sqlite import read_ledger
 from luma_async.batch.report import result
 from luma_async.batch.status import status_of
 from luma_async.cli.batch_options import (
-    CONNECTION,
-    OUTPUT,
-    USUAL,
+    DEFAULT_BATCH_OPTIONS,
     FolderArgument,
     count,
     print_record,
 )
-from luma_async.cli.connection import Connection
-from luma_async.cli.exit_codes import Exit
+from luma_async.cli.exit_codes import ExitCode
 from luma_async.cli.money import format_tokens
-from luma_async.cli.output import Output, note
+from luma_async.cli.options import DEFAULT_CONNECTION, ConnectionOptions
+from luma_async.cli.output import DEFAULT_OUTPUT, Output, note
 from luma_async.errors import ConfigurationError, LedgerError
 from luma_async.settings import TOKENS_PER_USD, Budget
 
 
-def status(folder: FolderArgument, /, *, output: Output = OUTPUT) -> None:
-    """Say how far a batch is, also while it runs. No key is needed, and nothing is asked.
-
-    For example: `luma-async batch status foxes`
+def status(folder: FolderArgument, /, *, output: Output = DEFAULT_OUTPUT) -> None:
+    """Print how many orders are in which state, as the ledger has it.
 
     Parameters
     ----------
@@ -55,12 +51,10 @@ async def review(
     *,
     adopt: Sequence[str] = (),
     dismiss: Sequence[int] = (),
-    connection: Connection = CONNECTION,
-    output: Output = OUTPUT,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> int:
-    """List the orders that may have been paid, and the generations that they may be.
-
-    For example: `luma-async batch review foxes --adopt 7=0f2b... --dismiss 9`
+    """Adopt and dismiss orders, and print those that are held.
 
     Parameters
     ----------
@@ -73,13 +67,13 @@ async def review(
         The number of an order that is neither to be looked for nor sent again.
     """
     await _require_batch(folder)
-    async with connection.client() as luma, USUAL.open(folder, luma) as batch:
-        names = {record.number: record.order_id for record in await batch.records()}
+    async with connection.client() as luma, DEFAULT_BATCH_OPTIONS.open(folder, luma) as batch:
+        order_ids = {record.number: record.order_id for record in await batch.records()}
         for pair in adopt:
             number, _, generation_id = pair.partition("=")
-            await batch.adopt(_name(names, number), generation_id)
+            await batch.adopt(_order_id(order_ids, number), generation_id)
         for dismissed in dismiss:
-            await batch.dismiss(_name(names, str(dismissed)))
+            await batch.dismiss(_order_id(order_ids, str(dismissed)))
         held = await batch.review()
     for one in held:
         record = one.record
@@ -93,9 +87,9 @@ async def review(
         )
     if held:
         again = f"luma-async batch review {shlex.quote(str(folder))}"
-        note(f"if one is there: `{again} --adopt NUMBER=ID`; if not, and some minutes have passed:")
+        note(f"if one matches: `{again} --adopt NUMBER=ID`; if none does after some minutes:")
         note(f"`luma-async batch retry {shlex.quote(str(folder))} NUMBER --may-pay-twice`")
-    return Exit.UNKNOWN if held else Exit.DONE
+    return ExitCode.UNKNOWN if held else ExitCode.DONE
 
 
 async def retry(
@@ -104,12 +98,10 @@ async def retry(
     /,
     *,
     may_pay_twice: bool = False,
-    connection: Connection = CONNECTION,
-    output: Output = OUTPUT,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Plan orders anew that failed or were rejected; the next run pays for them once more.
-
-    For example: `luma-async batch retry foxes`
+    """Plan orders again.
 
     Parameters
     ----------
@@ -121,15 +113,15 @@ async def retry(
         Also plan orders, given by their numbers, that may have been paid already.
     """
     await _require_batch(folder)
-    async with connection.client() as luma, USUAL.open(folder, luma) as batch:
+    async with connection.client() as luma, DEFAULT_BATCH_OPTIONS.open(folder, luma) as batch:
         records = await batch.records()
-        names = {one.number: one.order_id for one in records}
-        chosen = [_name(names, str(number)) for number in numbers]
+        order_ids = {one.number: one.order_id for one in records}
+        chosen = [_order_id(order_ids, str(number)) for number in numbers]
         held = [one.number for one in records if one.may_be_paid and one.order_id in chosen]
         if held and not may_pay_twice:
             raise ConfigurationError(
-                f"order {held[0]} may have been paid already: look with `luma-async batch review`, "
-                "or give --may-pay-twice"
+                f"order {held[0]} may have been paid already: check with `luma-async batch review` "
+                "or pass --may-pay-twice"
             )
         if not numbers:
             ended = [one for one in records if one.state in ("failed", "rejected")]
@@ -138,7 +130,7 @@ async def retry(
     for record in planned:
         print_record(output, record)
     price = format_tokens(len(planned) * Budget().per_create)
-    note(f"{count(len(planned), 'order')} planned anew, {price}: `luma-async batch run {folder}`")
+    note(f"{count(len(planned), 'order')} planned again, {price}: `luma-async batch run {folder}`")
 
 
 async def _require_batch(folder: Path) -> None:
@@ -146,7 +138,7 @@ async def _require_batch(folder: Path) -> None:
         raise LedgerError(f"{folder / LEDGER_NAME}: there is no batch")
 
 
-def _name(names: dict[int, str], number: str) -> str:
-    if not number.isdecimal() or int(number) not in names:
+def _order_id(order_ids: dict[int, str], number: str) -> str:
+    if not number.isdecimal() or int(number) not in order_ids:
         raise ConfigurationError(f"there is no order {number!r} in this batch")
-    return names[int(number)]
+    return order_ids[int(number)]

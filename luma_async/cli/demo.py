@@ -33,7 +33,7 @@ class Demo:
     The first video is continued twice, so that there is a chain of extensions.
 
     Attributes:
-        facts: What that took, for other programs.
+        results: What it took, for other programs.
     """
 
     orders: Sequence[Order]
@@ -46,7 +46,7 @@ class Demo:
     _ordered: int = field(default=0, init=False)
     _downloaded: int = field(default=0, init=False)
     _errors: list[str] = field(factory=list, init=False)
-    facts: dict[str, Any] = field(factory=dict, init=False)
+    results: dict[str, Any] = field(factory=dict, init=False)
 
     async def run(self) -> int:
         """Make the videos, print what that took, and return how many could not be made.
@@ -56,7 +56,7 @@ class Demo:
             OSError: The folder cannot be made, or no port is free.
         """
         if not self.orders or not self.speed > 0:
-            raise ConfigurationError("the demonstration needs prompts, and a speed above 0")
+            raise ConfigurationError("the demo needs prompts and a speed above 0")
         await anyio.Path(self.folder).mkdir(parents=True, exist_ok=True)
         began = anyio.current_time()
         async with (
@@ -65,7 +65,7 @@ class Demo:
             ) as service,
             self._client(service.base_url) as luma,
         ):
-            live = Live(get_renderable=lambda: self._board(luma), console=self.console)
+            live = Live(get_renderable=lambda: self._table(luma), console=self.console)
             with live if self.console.is_terminal else nullcontext():
                 await self._make_all(luma)
             self._report(luma, service, anyio.current_time() - began)
@@ -130,7 +130,7 @@ class Demo:
         self._errors.append(problem)
         self.console.print(problem, markup=False, highlight=False, soft_wrap=True)
 
-    def _board(self, luma: LumaClient) -> Table:
+    def _table(self, luma: LumaClient) -> Table:
         now = luma.statistics()
         table = Table.grid(padding=(0, 2))
         ordered = now.requests.get("create", 0) + now.requests.get("extend", 0)
@@ -145,7 +145,7 @@ class Demo:
         done, sent = luma.statistics(), service.requests
         loop = sum(math.ceil(one / LOOP_SECONDS) for one in self._seconds)
         asked = sum(request.route == "get" for request in sent)
-        self.facts = {
+        self.results = {
             "downloaded": self._downloaded,
             "folder": str(self.folder),
             "failed": len(self._errors),

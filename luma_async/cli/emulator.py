@@ -1,21 +1,22 @@
 """The commands that need no account: the emulator of the service, and the demonstration."""
 
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import anyio
 import anyio.to_thread
-from cyclopts import App, Parameter, validators
+from cyclopts import Parameter, validators
 from rich.console import Console
 
+from luma_async.batch.sansio.order_files import read_orders
 from luma_async.cli.demo import Demo
-from luma_async.cli.exit_codes import Exit
-from luma_async.cli.output import Output
-from luma_async.cli.sample_orders import read_orders, sample_orders
+from luma_async.cli.exit_codes import ExitCode
+from luma_async.cli.output import DEFAULT_OUTPUT, Output
+from luma_async.cli.sample_orders import sample_orders
 from luma_async.emulator import Emulator
 from luma_async.errors import ConfigurationError
+from luma_async.models import Order
 
 
 async def emulator(
@@ -28,11 +29,9 @@ async def emulator(
     time_scale: float = 1.0,
     failure_rate: float = 0.0,
     estimates: bool = False,
-    output: Output = Output(),  # noqa: B008 - frozen
+    output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Serve an emulator of the service until interrupted. It takes any key and costs nothing.
-
-    For example: `luma-async emulator --time-scale 60`
+    """Serve the emulator until the command is interrupted.
 
     Parameters
     ----------
@@ -67,7 +66,7 @@ async def emulator(
             )
             await stack.enter_async_context(service)
         except OSError as error:
-            raise ConfigurationError(f"cannot serve: {error}; --port 0 takes any port") from None
+            raise ConfigurationError(f"cannot serve: {error}; --port 0 picks a free port") from None
         except (OverflowError, ValueError) as error:
             raise ConfigurationError(f"cannot serve: {error}") from None
         output.result(
@@ -88,11 +87,9 @@ async def demo(
     speed: float = 20.0,
     seed: int = 0,
     failure_rate: float = 0.0,
-    output: Output = Output(),  # noqa: B008
-) -> Exit:
-    """Create, follow and download videos on an emulator of the service. No key, no cost.
-
-    For example: `luma-async demo --count 10`
+    output: Output = DEFAULT_OUTPUT,
+) -> ExitCode:
+    """Run the demonstration.
 
     Parameters
     ----------
@@ -111,8 +108,7 @@ async def demo(
     failure_rate
         The share of generations that fail, from 0 to 1.
     """
-    read = sample_orders if prompts is None else partial(read_orders, prompts)
-    orders = await anyio.to_thread.run_sync(read)
+    orders = await anyio.to_thread.run_sync(_read_orders, prompts)
     try:
         show = Demo(
             orders[:count],
@@ -126,11 +122,11 @@ async def demo(
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     if output.json:
-        output.result(show.facts, "")
-    return Exit.FAILED if failed else Exit.DONE
+        output.result(show.results, "")
+    return ExitCode.FAILED if failed else ExitCode.DONE
 
 
-def add_service(app: App) -> None:
-    """Register the commands."""
-    app.command(emulator)
-    app.command(demo)
+def _read_orders(path: Path | None) -> list[Order]:
+    if path is None:
+        return sample_orders()
+    return [one.order for one in read_orders(str(path), path.read_bytes())]

@@ -31,27 +31,16 @@ from luma_async.errors import (
 )
 
 
-class Exit(IntEnum):
-    """What the exit code of a command says.
-
-    ====  ==========================================================================
-    0     All is done.
-    1     Some of it failed; what was said on stderr names it.
-    2     The command cannot work as it was given; nothing was sent.
-    3     The outcome of an order is unknown or held: it may have been paid.
-    4     The ledger of a batch is locked or damaged.
-    5     The key, the credits or the budget do not allow it.
-    130   It was interrupted, and can be resumed.
-    ====  ==========================================================================
-    """
+class ExitCode(IntEnum):
+    """What the exit code of a command says."""
 
     DONE = 0
-    FAILED = 1
-    USAGE = 2
-    UNKNOWN = 3
-    LEDGER = 4
-    ACCOUNT = 5
-    INTERRUPTED = 130
+    FAILED = 1  # some of it failed; stderr names it
+    USAGE = 2  # the arguments cannot work; nothing was sent
+    UNKNOWN = 3  # the outcome of an order is unknown or held: it may have been paid
+    LEDGER = 4  # the ledger of a batch is locked or damaged
+    ACCOUNT = 5  # the key, the credits or the budget do not allow it
+    INTERRUPTED = 130  # and can be resumed
 
 
 class KeyArgumentError(ConfigurationError):
@@ -63,7 +52,7 @@ class NoKeyError(ConfigurationError):
 
 
 class InterruptedCommandError(Exception):
-    """The person stopped a command; the text is a hint how to go on."""
+    """A signal stopped the command; the text is the hint."""
 
 
 @frozen
@@ -76,81 +65,77 @@ class Problem:
         hint: What to do; None where the help of the command is all there is.
     """
 
-    code: Exit
+    code: ExitCode
     what: str
     hint: str | None = None
 
 
 Hint = str | None | Callable[..., str]
 
-KEY_HINT = "set AIML_API_KEY to the key of your account, or give --key-file PATH"
+KEY_HINT = "set AIML_API_KEY to your API key, or pass --key-file PATH"
 
-_KINDS: tuple[tuple[type[BaseException], Exit, Hint], ...] = (
+_KINDS: tuple[tuple[type[BaseException], ExitCode, Hint], ...] = (
     (
         SubmissionUnknownError,
-        Exit.UNKNOWN,
+        ExitCode.UNKNOWN,
         "look for the prompt with `luma-async list` before you pay again",
     ),
-    (
-        BudgetExceededError,
-        Exit.ACCOUNT,
-        "allow for more, for example --budget 10usd",
-    ),
-    (NoKeyError, Exit.ACCOUNT, KEY_HINT),
-    (KeyArgumentError, Exit.USAGE, KEY_HINT),
-    (AuthenticationError, Exit.ACCOUNT, KEY_HINT),
-    (OutOfCreditsError, Exit.ACCOUNT, "top up the balance of the account; this was not paid"),
-    (PermissionDeniedError, Exit.ACCOUNT, "the account of this key may not do this"),
+    (BudgetExceededError, ExitCode.ACCOUNT, "raise the budget, for example --budget 10usd"),
+    (NoKeyError, ExitCode.ACCOUNT, KEY_HINT),
+    (KeyArgumentError, ExitCode.USAGE, KEY_HINT),
+    (AuthenticationError, ExitCode.ACCOUNT, KEY_HINT),
+    (OutOfCreditsError, ExitCode.ACCOUNT, "top up the balance of the account; this was not paid"),
+    (PermissionDeniedError, ExitCode.ACCOUNT, "the account of this key may not do this"),
     (
         NotFoundError,
-        Exit.FAILED,
-        "`luma-async list` shows what there is; a new one may take a moment to be found",
+        ExitCode.FAILED,
+        "`luma-async list` shows all generations; a new one may take a moment to appear",
     ),
-    (RateLimitError, Exit.FAILED, "try again later; this was not paid"),
-    (BadRequestError, Exit.FAILED, "the service refused the request; this was not paid"),
-    (APIError, Exit.FAILED, "the service failed and this was not paid; try again later"),
+    (RateLimitError, ExitCode.FAILED, "try again later; this was not paid"),
+    (BadRequestError, ExitCode.FAILED, "the service refused the request; this was not paid"),
+    (APIError, ExitCode.FAILED, "the service failed and this was not paid; try again later"),
     (
         WaitTimeoutError,
-        Exit.FAILED,
-        lambda error: f"go on with `luma-async wait {' '.join(error.pending)}`",
+        ExitCode.FAILED,
+        lambda error: f"resume with `luma-async wait {' '.join(error.pending)}`",
     ),
     (
         GenerationFailedError,
-        Exit.FAILED,
-        lambda error: f"`luma-async get {error.generation.id}` shows it; a new order is paid anew",
+        ExitCode.FAILED,
+        lambda error: f"`luma-async get {error.generation.id}` shows it; a new order costs again",
     ),
     (
         DownloadError,
-        Exit.FAILED,
-        lambda error: f"it is paid; download again: `luma-async download {error.generation_id}`",
+        ExitCode.FAILED,
+        lambda error: f"it is paid; repeat `luma-async download {error.generation_id}`",
     ),
     (
         LedgerError,
-        Exit.LEDGER,
-        "if another run is at work on it, wait for its end; else the message says what to do",
+        ExitCode.LEDGER,
+        "if another run is using it, wait until that run ends; otherwise follow the message",
     ),
-    (ConnectError, Exit.FAILED, "check the network and --base-url"),
-    (RequestError, Exit.FAILED, "nothing was paid; try again"),
-    (ResponseFormatError, Exit.FAILED, "is --base-url the address of the service?"),
-    (ConfigurationError, Exit.USAGE, None),
-    (LumaError, Exit.FAILED, "`luma-async list` shows what there is at the service"),
-    (OSError, Exit.USAGE, None),
-    (InterruptedCommandError, Exit.INTERRUPTED, str),
-    (KeyboardInterrupt, Exit.INTERRUPTED, "the same command starts it again"),
-    (asyncio.CancelledError, Exit.INTERRUPTED, "the same command starts it again"),
+    (ConnectError, ExitCode.FAILED, "check the network and --base-url"),
+    (RequestError, ExitCode.FAILED, "nothing was paid; try again"),
+    (ResponseFormatError, ExitCode.FAILED, "check that --base-url is the URL of the service"),
+    (ConfigurationError, ExitCode.USAGE, None),
+    (LumaError, ExitCode.FAILED, "`luma-async list` shows all generations of the account"),
+    (OSError, ExitCode.USAGE, None),
+    (InterruptedCommandError, ExitCode.INTERRUPTED, str),
+    (KeyboardInterrupt, ExitCode.INTERRUPTED, "run the same command again"),
+    (asyncio.CancelledError, ExitCode.INTERRUPTED, "run the same command again"),
 )
 
-FORESEEN: tuple[type[BaseException], ...] = (CycloptsError, *(kind for kind, _, _ in _KINDS))
-"""What may end a command without being a mistake of this package."""
+EXPECTED_ERRORS: tuple[type[BaseException], ...] = (CycloptsError, *(kind for kind, _, _ in _KINDS))
+"""What may end a command without a traceback."""
 
 _OWN_WORDS: tuple[tuple[type[BaseException], str], ...] = (
-    (AuthenticationError, "the service does not know this key: "),
+    (AuthenticationError, "the service rejected the key: "),
     (OutOfCreditsError, "the account cannot pay for this: "),
 )
 
 
 def explain(error: BaseException) -> list[Problem]:
-    """Say what an error of `FORESEEN` means to a person; a group is many problems."""
+    """Say what an error of `EXPECTED_ERRORS` means to a person; a group is many problems."""
     if isinstance(error, WaitErrorGroup):
         return [problem for one in error.exceptions for problem in explain(one)]
     if isinstance(error, CycloptsError):
@@ -164,13 +149,13 @@ def one_line(text: str) -> str:
     return printable("; ".join(" ".join(line.split()) for line in text.splitlines()))
 
 
-def worst(codes: Iterable[Exit]) -> Exit:
+def highest(codes: Iterable[ExitCode]) -> ExitCode:
     """Return the exit code of a command that did several things."""
-    return max(codes, default=Exit.DONE)
+    return max(codes, default=ExitCode.DONE)
 
 
-def _what(error: BaseException, code: Exit) -> str:
-    if code is Exit.INTERRUPTED:
+def _what(error: BaseException, code: ExitCode) -> str:
+    if code is ExitCode.INTERRUPTED:
         return "interrupted"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
@@ -185,5 +170,5 @@ def _misuse(error: CycloptsError) -> Problem:
     if isinstance(error, UnusedCliTokensError):
         unused = " ".join(error.unused_tokens or ())
         hint = "put a prompt of several words in quotation marks"
-        return Problem(Exit.USAGE, one_line(f"more arguments than expected: {unused}"), hint)
-    return Problem(Exit.USAGE, one_line(str(error)))
+        return Problem(ExitCode.USAGE, one_line(f"more arguments than expected: {unused}"), hint)
+    return Problem(ExitCode.USAGE, one_line(str(error)))

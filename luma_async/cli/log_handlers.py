@@ -1,4 +1,4 @@
-"""Lines of the log that a person at a terminal is to see."""
+"""Log records that are printed on stderr."""
 
 import logging
 from collections.abc import Generator
@@ -7,23 +7,23 @@ from contextlib import contextmanager
 from luma_async.cli.output import note
 
 
-class _Alarm(logging.Handler):
-    """Prints lines as they are."""
+class _NoteHandler(logging.Handler):
+    """Prints messages."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one."""
         note(f"luma-async: {record.getMessage()}")
 
 
-class _FailedPolls(logging.Handler):
-    """Tells that the service gives no answer, as a wait goes on all the same.
+class _FailedPollHandler(logging.Handler):
+    """Prints why a wait makes no progress: status requests fail, and are repeated.
 
-    Each kind of failure is told once, as there may be one every few seconds.
+    Each kind of failure is printed once; there may be one every few seconds.
     """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._told: set[tuple[object, object]] = set()
+        self._reported: set[tuple[object, object]] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the first one of each kind."""
@@ -32,23 +32,23 @@ class _FailedPolls(logging.Handler):
             return
         kind = attributes["error.type"].rpartition(".")[2]
         status = attributes.get("http.response.status_code")
-        if (kind, status) not in self._told:
-            self._told.add((kind, status))
-            told = kind if status is None else f"{kind}, HTTP {status}"
-            note(f"luma-async: the service does not say how far it is ({told}); still waiting")
+        if (kind, status) not in self._reported:
+            self._reported.add((kind, status))
+            reason = kind if status is None else f"{kind}, HTTP {status}"
+            note(f"luma-async: the status request failed ({reason}); still waiting")
 
 
 @contextmanager
-def alarms() -> Generator[None]:
-    """Print what may be lost otherwise, what keeps a batch from sending, and failed polls.
+def log_handlers() -> Generator[None]:
+    """Print critical records, warnings of a batch, and failed status requests.
 
-    The rest is told by the commands, with what to do about it.
+    The commands report everything else, with a hint.
     """
     client, batch = logging.getLogger("luma_async"), logging.getLogger("luma_async.batch")
     handlers = (
-        (client, _Alarm(logging.CRITICAL)),
-        (client, _FailedPolls()),
-        (batch, _Alarm(logging.WARNING)),
+        (client, _NoteHandler(logging.CRITICAL)),
+        (client, _FailedPollHandler()),
+        (batch, _NoteHandler(logging.WARNING)),
     )
     for logger, handler in handlers:
         logger.addHandler(handler)

@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, TextIO
 
-from attrs import asdict, frozen
+from attrs import frozen
 from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from luma_async._runtime.sansio.escaping import printable
-from luma_async.cli.exit_codes import Exit, explain, one_line, worst
-from luma_async.errors import LumaError
-from luma_async.models import Generation, GenerationSummary, UploadedImage
-
-_COLOURS = {"completed": "green", "failed": "red", "error": "red"}
+from luma_async.cli.exit_codes import ExitCode, explain, highest, one_line
 
 
 @Parameter(name="*")
@@ -39,43 +34,8 @@ class Output:
         else:
             _put(sys.stdout, _rendered(sys.stdout, line))
 
-    def generation(self, one: Generation, file: str | None = None) -> None:
-        """Print a generation: its id, its state, and where its video is or why there is none."""
-        value = asdict(one, filter=lambda field, _: field.name not in ("raw", "seconds_left"))
-        if file is not None:
-            value["file"] = file
-        address = one.video.url if one.video is not None else None
-        detail = file or address or one.failure_reason or one.prompt or ""
-        state = Text(printable(one.state), _COLOURS.get(one.state, "yellow"))
-        self.result(value, Text("  ").join([Text(one.id, "bold"), state, Text(printable(detail))]))
 
-    def receipt(self, one: Generation) -> None:
-        """Print what was ordered.
-
-        Raises:
-            LumaError: Stdout takes nothing any more; the text tells the id, lest it be lost.
-        """
-        try:
-            if self.json:
-                self.generation(one)
-            else:
-                self.result({}, one.id)
-        except OSError as error:
-            raise LumaError(
-                f"the order was accepted as {one.id} and is paid, but stdout is closed: {error}"
-            ) from None
-
-    def summary(self, one: GenerationSummary) -> None:
-        """Print a line of the account's list."""
-        self.result(asdict(one), Text("  ").join([Text(one.id, "bold"), _text(one.prompt)]))
-
-    def image(self, one: UploadedImage) -> None:
-        """Print the address of an uploaded image."""
-        self.result(asdict(one), _text(one.public_url))
-
-    def stored(self, generation_id: str, file: str) -> None:
-        """Print where the video of a generation was stored."""
-        self.result({"id": generation_id, "file": file}, _text(file))
+DEFAULT_OUTPUT = Output()
 
 
 def note(text: str) -> None:
@@ -85,11 +45,11 @@ def note(text: str) -> None:
 
 def report(
     error: BaseException, *, hint: str | None = None, otherwise: str = "luma-async --help"
-) -> Exit:
+) -> ExitCode:
     """Print an error on stderr, as one line that says what and one that says what to do.
 
     Args:
-        error: What happened; one of `exits.FORESEEN`.
+        error: What happened; one of `exit_codes.EXPECTED_ERRORS`.
         hint: What to do about it, where the caller knows better.
         otherwise: What to do where there is no other advice.
 
@@ -102,11 +62,7 @@ def report(
         advice = one_line(hint or problem.hint or otherwise)
         advised = Text.assemble(("hint:", "bold"), " ", advice)
         _put(sys.stderr, _rendered(sys.stderr, complaint) + _rendered(sys.stderr, advised))
-    return worst(problem.code for problem in problems)
-
-
-def _text(text: str | None) -> Text:
-    return Text(printable(text or ""))
+    return highest(problem.code for problem in problems)
 
 
 def _rendered(stream: TextIO, line: str | Text) -> str:

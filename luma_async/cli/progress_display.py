@@ -29,7 +29,7 @@ _REFRESH_SECONDS = 0.25
 
 
 @define(eq=False)
-class Board:
+class ProgressDisplay:
     """The state of a batch, live in a terminal and in lines elsewhere."""
 
     _statistics: Callable[[], Statistics]
@@ -41,18 +41,18 @@ class Board:
     def begin(self, records: Iterable[Record]) -> None:
         """Take the state in which a run begins."""
         for record in records:
-            self.note(record)
+            self.update(record)
         self._done_before = self._count("done")
 
-    def note(self, record: Record) -> None:
-        """Take in how far an order is."""
+    def update(self, record: Record) -> None:
+        """Take the new state of an order."""
         self._records[record.order_id] = record
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
-        """Show the board on stderr while the context lasts: live to a person, else in lines."""
+        """Show it on stderr while the context lasts: live in a terminal, else in lines."""
         console = Console(stderr=True)
-        # Results that go to the same terminal appear above the board, others are left alone.
+        # Results that go to the same terminal appear above the display, others are left alone.
         live = Live(
             get_renderable=self._table,
             console=console,
@@ -118,7 +118,7 @@ class Board:
             table.add_row(name, f"{self._count(*states)}")
         table.add_row("spent", format_dollars(self._tokens))
         if learned.median_seconds is not None and learned.p90_seconds is not None:
-            usual = f"{learned.median_seconds:.0f} s, one of ten over {learned.p90_seconds:.0f} s"
+            usual = f"{learned.median_seconds:.0f} s (median), {learned.p90_seconds:.0f} s (p90)"
             table.add_row("a video takes", usual)
         if left is not None:
             at = datetime.now().astimezone() + timedelta(seconds=left)

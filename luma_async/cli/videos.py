@@ -1,60 +1,45 @@
 """The commands for single videos."""
 
 from functools import partial
-from typing import Annotated
 
 import anyio.to_thread
-from attrs import asdict, evolve, frozen
-from cyclopts import App, Parameter
+from attrs import asdict, evolve
+from rich.text import Text
 
 from luma_async._api.sansio.responses import unknown_id
 from luma_async._api.sansio.validation import check_order
-from luma_async.cli.arguments import IdArgument, IdsArgument, Place, PlaceOption, PromptArgument
-from luma_async.cli.connection import Connection
-from luma_async.cli.exit_codes import Exit, worst
-from luma_async.cli.following import Following, follow, store
-from luma_async.cli.interruption import pay
-from luma_async.cli.output import Output, note, report
-from luma_async.models import AspectRatio, Order
+from luma_async._runtime.sansio.escaping import printable
+from luma_async.cli.arguments import IdArgument, IdsArgument, PromptArgument
+from luma_async.cli.exit_codes import ExitCode, highest
+from luma_async.cli.follow import follow, print_generation, store, submit
+from luma_async.cli.options import (
+    DEFAULT_CONNECTION,
+    DEFAULT_ORDER_OPTIONS,
+    DEFAULT_WAIT_OPTIONS,
+    ConnectionOptions,
+    OrderOptions,
+    Place,
+    PlaceOption,
+    WaitOptions,
+)
+from luma_async.cli.output import DEFAULT_OUTPUT, Output, note, report
+from luma_async.errors import LumaError
+from luma_async.models import Generation, Order
 
-
-@Parameter(name="*")
-@frozen(kw_only=True)
-class OrderOptions:
-    """What an order has besides its prompt.
-
-    Attributes:
-        aspect_ratio: The shape of the picture.
-        expand_prompt: Whether the service may elaborate the prompt.
-        image_url: The address of the picture that the video begins with.
-        image_end_url: The address of the picture that it ends with.
-    """
-
-    aspect_ratio: AspectRatio = "16:9"
-    expand_prompt: Annotated[bool, Parameter(negative="--no-expand-prompt")] = True
-    image_url: str | None = None
-    image_end_url: str | None = None
-
-    def order(self, prompt: str, extends: str | None = None) -> Order:
-        """Make an order of a prompt."""
-        return Order(prompt, **asdict(self), extends=extends)
+_CURRENT_FOLDER = Place("./")
 
 
 async def create(
     prompt: PromptArgument,
     /,
     *,
-    options: OrderOptions = OrderOptions(),
+    options: OrderOptions = DEFAULT_ORDER_OPTIONS,
     wait: bool = False,
-    following: Following = Following(),  # noqa: B008
-    connection: Connection = Connection(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
-) -> Exit:
-    """Order a video. It costs 0.25 US dollars once it is accepted, and cannot be cancelled.
-
-    Prints the id of the order, or with --wait the finished video.
-
-    For example: `luma-async create "A red fox in the snow" --download fox.mp4`
+    wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
+) -> ExitCode:
+    """Submit an order, and follow it where that is asked for.
 
     Parameters
     ----------
@@ -63,7 +48,7 @@ async def create(
     wait
         Wait for the video; so do --timeout and --download.
     """
-    return await _order(options.order(prompt), following, connection, output, wait=wait)
+    return await _order(options.order(prompt), wait_options, connection, output, wait=wait)
 
 
 async def extend(
@@ -71,15 +56,13 @@ async def extend(
     prompt: PromptArgument,
     /,
     *,
-    options: OrderOptions = OrderOptions(),
+    options: OrderOptions = DEFAULT_ORDER_OPTIONS,
     wait: bool = False,
-    following: Following = Following(),  # noqa: B008
-    connection: Connection = Connection(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
-) -> Exit:
-    """Order the continuation of a finished video. It costs as much as a new one.
-
-    For example: `luma-async extend ID "The fox looks up" --wait`
+    wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
+) -> ExitCode:
+    """Submit an order that continues a video.
 
     Parameters
     ----------
@@ -91,19 +74,17 @@ async def extend(
         Wait for the video; so do --timeout and --download.
     """
     order = options.order(prompt, extends=id)
-    return await _order(order, following, connection, output, wait=wait)
+    return await _order(order, wait_options, connection, output, wait=wait)
 
 
 async def get(
     ids: IdsArgument,
     /,
     *,
-    connection: Connection = Connection(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
-) -> Exit:
-    """Print the states of generations: the id, the state, and the address of the video.
-
-    For example: `luma-async get ID ID --json`
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
+) -> ExitCode:
+    """Print the generations that the service knows, and report the others.
 
     Parameters
     ----------
@@ -112,49 +93,45 @@ async def get(
     """
     async with connection.client() as luma:
         found = await luma.get_many(ids)
-    for name in ids:
-        if name in found:
-            output.generation(found[name])
-    return worst([report(unknown_id(name)) for name in ids if name not in found])
+    for generation_id in ids:
+        if generation_id in found:
+            print_generation(output, found[generation_id])
+    return highest(report(unknown_id(one)) for one in ids if one not in found)
 
 
 async def wait(
     ids: IdsArgument,
     /,
     *,
-    following: Following = Following(),  # noqa: B008
-    connection: Connection = Connection(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
-) -> Exit:
-    """Wait for generations, and print each as it ends. Waiting is free.
-
-    For example: `luma-async create "A red fox" --json | luma-async wait - --download videos/`
+    wait_options: WaitOptions = DEFAULT_WAIT_OPTIONS,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
+) -> ExitCode:
+    """Follow generations to their end.
 
     Parameters
     ----------
     ids
         The generations; - reads them from stdin, one a line or as another command's JSON.
     """
-    if following.download is not None and len(ids) > 1:
-        following = evolve(following, download=following.download.for_many())
-    await anyio.to_thread.run_sync(following.check)
+    if wait_options.download is not None and len(ids) > 1:
+        wait_options = evolve(wait_options, download=wait_options.download.for_many())
+    await anyio.to_thread.run_sync(wait_options.check)
     async with connection.client() as luma:
-        return await follow(luma, ids, following, output)
+        return await follow(luma, ids, wait_options, output)
 
 
 async def list_(
     *,
-    connection: Connection = Connection(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Print all generations of the account: the id and the prompt.
-
-    For example: `luma-async list | grep fox`
-    """
+    """Print the generations of the account."""
     async with connection.client() as luma:
         listed = await luma.list()
     for one in listed:
-        output.summary(one)
+        line = Text("  ").join([Text(one.id, "bold"), Text(printable(one.prompt or ""))])
+        output.result(asdict(one), line)
     if not listed:
         note("the account has no generations")
 
@@ -163,12 +140,10 @@ async def upload(
     url: str,
     /,
     *,
-    connection: Connection = Connection(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Let the service copy an image, and print the address to give as --image-url. Free.
-
-    For example: `luma-async upload https://example.com/fox.png`
+    """Upload an image by its URL.
 
     Parameters
     ----------
@@ -176,21 +151,20 @@ async def upload(
         The http(s) address of the image.
     """
     async with connection.client() as luma:
-        output.image(await luma.upload_image(url))
+        image = await luma.upload_image(url)
+    output.result(asdict(image), printable(image.public_url or ""))
 
 
 async def download(
     ids: IdsArgument,
     /,
     *,
-    to: PlaceOption = Place("./"),  # noqa: B008
+    to: PlaceOption = _CURRENT_FOLDER,
     overwrite: bool = False,
-    connection: Connection = Connection(),  # noqa: B008
-    output: Output = Output(),  # noqa: B008
-) -> Exit:
-    """Store the videos of finished generations, and print the files. Free; repeat it as you like.
-
-    For example: `luma-async download ID --to fox.mp4`
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    output: Output = DEFAULT_OUTPUT,
+) -> ExitCode:
+    """Download the videos of generations.
 
     Parameters
     ----------
@@ -205,31 +179,42 @@ async def download(
     await anyio.to_thread.run_sync(partial(place.check, replace=overwrite))
     codes = []
     async with connection.client() as luma:
-        for name in ids:
-            stored = await store(luma, name, place, overwrite=overwrite)
+        for generation_id in ids:
+            stored = await store(luma, generation_id, place, overwrite=overwrite)
             if isinstance(stored, str):
-                output.stored(name, stored)
+                output.result({"id": generation_id, "file": stored}, printable(stored))
             else:
                 codes.append(stored)
-    return worst(codes)
-
-
-def add_videos(app: App) -> None:
-    """Register the commands."""
-    for command in (create, extend, get, wait, upload, download):
-        app.command(command)
-    app.command(list_, name="list")
+    return highest(codes)
 
 
 async def _order(
-    order: Order, following: Following, connection: Connection, output: Output, *, wait: bool
-) -> Exit:
+    order: Order,
+    wait_options: WaitOptions,
+    connection: ConnectionOptions,
+    output: Output,
+    *,
+    wait: bool,
+) -> ExitCode:
     check_order(order)
-    await anyio.to_thread.run_sync(following.check)
+    await anyio.to_thread.run_sync(wait_options.check)
     async with connection.client() as luma:
-        generation = await pay(luma, order)
-        if not (wait or following.is_wanted):
-            output.receipt(generation)
-            return Exit.DONE
+        generation = await submit(luma, order)
+        if not wait and wait_options == DEFAULT_WAIT_OPTIONS:
+            _print_receipt(output, generation)
+            return ExitCode.DONE
         note(f"the order was accepted as {generation.id}; waiting for the video")
-        return await follow(luma, [generation], following, output)
+        return await follow(luma, [generation], wait_options, output)
+
+
+def _print_receipt(output: Output, generation: Generation) -> None:
+    """Print the id of an order that is paid; if stdout is closed, the error contains it."""
+    try:
+        if output.json:
+            print_generation(output, generation)
+        else:
+            output.result({}, generation.id)
+    except OSError as error:
+        raise LumaError(
+            f"the order was accepted as {generation.id} and is paid, but stdout is closed: {error}"
+        ) from None

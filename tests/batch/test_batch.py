@@ -130,10 +130,10 @@ class TestFromPromptsToVideos:
             assert 3 == await batch.add(["A fox", "A fox", "A hare"])
             assert 0 == await batch.add(["A fox", "A fox", "A hare"])
             assert 1 == await batch.add(["A fox"] * 3)
-            assert 1 == await batch.add([NewOrder(Order("A fox"), key="one more")])
-            assert 0 == await batch.add([NewOrder(Order("A fox"), key="one more")])
+            assert 1 == await batch.add([NewOrder(Order("A fox"), order_id="one more")])
+            assert 0 == await batch.add([NewOrder(Order("A fox"), order_id="one more")])
             with pytest.raises(ConfigurationError, match="another order"):
-                await batch.add(["A lynx", NewOrder(Order("A wolf"), key="one more")])
+                await batch.add(["A lynx", NewOrder(Order("A wolf"), order_id="one more")])
             assert 5 == (await batch.status()).orders
 
     @pytest.mark.parametrize(("name", "text"), FILES.values(), ids=FILES)
@@ -800,7 +800,7 @@ class TestInDoubt:
                 batch.dismiss(name),
                 batch.retry([name]),
             ):
-                with pytest.raises(LedgerError, match="being worked on"):
+                with pytest.raises(LedgerError, match="in progress"):
                     await decision
             assert ["done"] == states(await running)
             with pytest.raises(LedgerError, match="is done"):
@@ -977,8 +977,8 @@ async def _die_while_sending(batch: Batch, luma: LumaClient) -> None:
     ledger = batch._open_ledger()
     record = (await batch.records())[-1]
     await ledger.transact(
-        lambda book: rules.mark_submitting(
-            book, record.order_id, at=datetime.now(UTC), price=PRICE, budget=None
+        lambda transaction: rules.mark_submitting(
+            transaction, record.order_id, at=datetime.now(UTC), price=PRICE, budget=None
         ),
         name="test",
     )
@@ -1166,9 +1166,9 @@ def _number(record: Record) -> int:
 @pytest.mark.parametrize(
     "order",
     [
-        NewOrder(Order("A fox"), key=5),  # type: ignore[arg-type]
-        NewOrder(Order("A fox"), key=""),
-        NewOrder(Order("A fox"), key="\ud800"),
+        NewOrder(Order("A fox"), order_id=5),  # type: ignore[arg-type]
+        NewOrder(Order("A fox"), order_id=""),
+        NewOrder(Order("A fox"), order_id="\ud800"),
         NewOrder(Order("A fox"), source=7),  # type: ignore[arg-type]
     ],
 )

@@ -6,7 +6,7 @@ completes; in the three ways of `tests.support.suspensions`. In virtual time.
 
 import itertools
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ async def test_a_change_is_cancelled(
         folder = tmp_path / str(suspension)
         emulator.inject(Fault(route="create", drop="before"))
         async with Batch.open(folder, luma) as batch:
-            await batch.add([NewOrder(Order("A fox"), key="fox")])
+            await batch.add([NewOrder(Order("A fox"), order_id="fox")])
             await run(batch)
             cancelled, _ = await WAYS[way](call(batch, "fox"), suspension)
             assert [] == tasks_of_ours()
@@ -154,11 +154,11 @@ async def test_v5_one_order_is_cancelled(
     """From the plan to the file, at any suspension: its bill is its own or it is in doubt."""
     (tmp_path / "videos").mkdir()
     options = BatchOptions(on_unknown="reconcile", list_delay=5.0)
-    async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
+    async with aclosing(SqliteLedger(tmp_path / "orders.sqlite")) as ledger:
         await ledger.open(lambda _: "an account")
         for suspension in itertools.count(1):
             name = f"fox {suspension}"
-            new = NewOrder(Order(f"A {name}"), key=name)
+            new = NewOrder(Order(f"A {name}"), order_id=name)
             await ledger.transact(partial(rules.plan, orders=[new]), name="add")
             for fault in SERVICES[service]:
                 emulator.inject(fault)
@@ -169,7 +169,7 @@ async def test_v5_one_order_is_cancelled(
             cancelled, _ = await WAYS[way](work, suspension)
             emulator.clear_faults()
             assert [] == _beyond_questions(tasks_of_ours())
-            records = await ledger.transact(lambda book: book.records(), name="read")
+            records = await ledger.transact(lambda transaction: transaction.records(), name="read")
             assert bills_match(emulator, records)
             assert "submitting" not in states(records)
             with suppress(LumaError):

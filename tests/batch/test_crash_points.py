@@ -25,7 +25,7 @@ SCENARIOS = (
     "no video",
     "extended",
     "reviewed",
-    "unit by unit",
+    "order by order",
 )
 DEAD = 9
 
@@ -52,7 +52,7 @@ def points_of(source: str) -> Iterator[str]:
         for name in call.keywords if called == "transact" else ():
             if name.arg == "name":
                 yield from around(texts(name.value))
-        if called == "_note" and call.args:
+        if called == "update" and call.args:
             yield from around(texts(call.args[0]))
 
 

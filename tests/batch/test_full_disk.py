@@ -10,7 +10,8 @@ import pytest
 
 from luma_async import LedgerError, LumaClient, LumaError
 from luma_async.batch import Batch, BatchOptions, BatchOutcome, Ledger
-from luma_async.batch.ledger.sansio.record import LedgerTransaction
+from luma_async.batch.journal import Journal
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.batch.ledger.sqlite_rows import SqliteTransaction
 from luma_async.batch.runner import Runner
@@ -37,11 +38,11 @@ class FullDisk:
             return await self._ledger.transact(work, name=name)
         self._times -= 1
 
-        def fail(book: LedgerTransaction) -> T:
-            assert isinstance(book, SqliteTransaction)
-            (pages,) = book._connection.execute("PRAGMA max_page_count = 1").fetchone()
-            result = work(book)
-            book._connection.execute(
+        def fail(transaction: LedgerTransaction) -> T:
+            assert isinstance(transaction, SqliteTransaction)
+            (pages,) = transaction._connection.execute("PRAGMA max_page_count = 1").fetchone()
+            result = work(transaction)
+            transaction._connection.execute(
                 "INSERT INTO ledger VALUES ('filling', ?)", ("x" * 4096 * (pages + 1),)
             )
             return result
@@ -52,9 +53,9 @@ class FullDisk:
             await self._ledger.transact(_make_room, name="make room")
 
 
-def _make_room(book: LedgerTransaction) -> None:
-    assert isinstance(book, SqliteTransaction)
-    book._connection.execute("PRAGMA max_page_count = 1000000")
+def _make_room(transaction: LedgerTransaction) -> None:
+    assert isinstance(transaction, SqliteTransaction)
+    transaction._connection.execute("PRAGMA max_page_count = 1000000")
 
 
 async def run_on(
@@ -63,7 +64,7 @@ async def run_on(
     """Run a batch whose ledger it is."""
     outcomes: list[BatchOutcome] = []
     try:
-        async for outcome in Runner(ledger, luma, folder, options, lambda _: None).outcomes():
+        async for outcome in Runner(Journal(ledger, []), luma, folder, options).outcomes():
             outcomes.append(outcome)  # noqa: PERF401 - what came before the error is wanted
     except LumaError as error:
         return outcomes, error

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from luma_async._api.sansio.validation import check_order
-from luma_async.batch.sansio.order_files import Sourced, read_orders
+from luma_async.batch.ledger.sansio.record import NewOrder
+from luma_async.batch.sansio.order_files import read_orders
 from luma_async.errors import ConfigurationError
 from luma_async.models import Order
 
@@ -17,7 +18,7 @@ ENDINGS = ["txt", "jsonl", "ndjson", "csv", "tsv", "CSV", ""]
 
 def orders(name: str, text: str) -> list[Order]:
     """Read a file for what is ordered."""
-    return [sourced.order for sourced in read_orders(name, text.encode())]
+    return [new.order for new in read_orders(name, text.encode())]
 
 
 def read_error(name: str, data: str | bytes) -> list[str]:
@@ -30,8 +31,8 @@ def read_error(name: str, data: str | bytes) -> list[str]:
 def test_a_text_file_holds_a_prompt_a_line() -> None:
     """Empty lines, spaces around a prompt and the mark at the beginning of a file do not matter."""
     assert [
-        Sourced(Order("A fox"), "prompts.txt:1"),
-        Sourced(Order("Zwei Füchse"), "prompts.txt:4"),
+        NewOrder(Order("A fox"), "prompts.txt:1"),
+        NewOrder(Order("Zwei Füchse"), "prompts.txt:4"),
     ] == read_orders("prompts.txt", "\ufeffA fox\n\n \t\n  Zwei Füchse \n".encode())
 
 
@@ -94,13 +95,15 @@ def test_json_lines_hold_the_fields_of_orders(name: str) -> None:
         "image_end_url": "https://example.com/end.jpg",
         "extends": "7c880e75:luma",
     }
-    assert [Sourced(FULL, f"{name}:1", "Fuchs 1")] == read_orders(name, json.dumps(line).encode())
+    assert [NewOrder(FULL, f"{name}:1", order_id="Fuchs 1")] == read_orders(
+        name, json.dumps(line).encode()
+    )
 
 
 def test_null_stands_for_what_an_order_need_not_have() -> None:
     """Programs that write every field write null for what there is none of."""
     line = '{"id": null, "prompt": "A fox", "image_url": null, "extends": null}'
-    assert [Sourced(Order("A fox"), "a.jsonl:1")] == read_orders("a.jsonl", line.encode())
+    assert [NewOrder(Order("A fox"), "a.jsonl:1")] == read_orders("a.jsonl", line.encode())
 
 
 @pytest.mark.parametrize(
@@ -159,7 +162,7 @@ def test_an_id_is_a_name_that_can_be_shown(value: object) -> None:
 def test_an_id_may_be_long() -> None:
     """Two hundred characters are enough for any name."""
     found = read_orders("a.csv", f"id,prompt\n{'x' * 200},A fox\n,A fox\n".encode())
-    assert ["x" * 200, None] == [one.key for one in found]
+    assert ["x" * 200, None] == [one.order_id for one in found]
 
 
 @pytest.mark.parametrize("first", ["A fox", ""], ids=["right", "wrong itself"])
@@ -180,8 +183,8 @@ def test_the_first_row_names_the_fields(name: str, mark: str) -> None:
     ]
     text = "\ufeff" + "\n".join(rows).replace(",", mark)
     assert [
-        Sourced(FULL, f"{name}:2", "1"),
-        Sourced(Order("Two foxes"), f"{name}:3"),
+        NewOrder(FULL, f"{name}:2", order_id="1"),
+        NewOrder(Order("Two foxes"), f"{name}:3"),
     ] == read_orders(name, text.encode())
 
 
@@ -189,8 +192,8 @@ def test_a_quoted_cell_holds_whatever_is_in_it() -> None:
     """Commas, quotation marks and line breaks belong to the prompt; a space may go before it."""
     text = '\nprompt,aspect_ratio\n"A ""red"" fox,\r\nin snow",1:1\n\nTwo foxes, "4:3"\n'
     assert [
-        Sourced(Order('A "red" fox,\r\nin snow', aspect_ratio="1:1"), "a.csv:3"),
-        Sourced(Order("Two foxes", aspect_ratio="4:3"), "a.csv:6"),
+        NewOrder(Order('A "red" fox,\r\nin snow', aspect_ratio="1:1"), "a.csv:3"),
+        NewOrder(Order("Two foxes", aspect_ratio="4:3"), "a.csv:6"),
     ] == read_orders("a.csv", text.encode())
 
 
@@ -367,7 +370,7 @@ PIECES = st.sampled_from(
 def test_any_bytes_are_orders_or_refused(ending: str, data: bytes) -> None:
     """Whatever I name by mistake, I get what can be paid for, or a message that names it."""
     name = f"prompts.{ending}"
-    found: list[Sourced] = []
+    found: list[NewOrder] = []
     message = ""
     try:
         found = read_orders(name, data)
@@ -376,7 +379,7 @@ def test_any_bytes_are_orders_or_refused(ending: str, data: bytes) -> None:
     assert bool(found) != message.startswith(name)
     for one in found:
         check_order(one.order)
-    keys = [one.key for one in found if one.key is not None]
+    keys = [one.order_id for one in found if one.order_id is not None]
     assert len(set(keys)) == len(keys)
     assert len({one.source for one in found}) == len(found)
 

@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PosixPath
@@ -24,7 +25,7 @@ from luma_async import (
 from luma_async.batch import BatchOptions, Ledger, NewOrder, Record, run_unit
 from luma_async.batch.account_list import AccountList
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import LedgerTransaction
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.emulator import Emulator, Fault
 from luma_async.models import Order
@@ -40,10 +41,10 @@ T = TypeVar("T")
 async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
     """Open a ledger with one order in it."""
     (tmp_path / "videos").mkdir()
-    async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
+    async with aclosing(SqliteLedger(tmp_path / "orders.sqlite")) as ledger:
         await ledger.open(lambda _: "an account")
-        order = NewOrder(Order("A fox"), key="fox")
-        await ledger.transact(lambda book: rules.plan(book, [order]), name="add")
+        order = NewOrder(Order("A fox"), order_id="fox")
+        await ledger.transact(lambda transaction: rules.plan(transaction, [order]), name="add")
         yield ledger
 
 
@@ -66,7 +67,9 @@ class Deaf:
 
 async def look(ledger: Ledger) -> Record:
     """Read the one record."""
-    return await ledger.transact(lambda book: rules.get_record(book, "fox"), name="look")
+    return await ledger.transact(
+        lambda transaction: rules.get_record(transaction, "fox"), name="look"
+    )
 
 
 STEPS = ["submitting", "submitted", "completed", "downloading", "done"]
@@ -109,7 +112,7 @@ async def test_what_is_at_its_end_stays_there(
     again = await run_unit("fox", ledger, luma, folder=tmp_path)
     assert (outcome.record, str(outcome.error)) == (again.record, str(again.error))
 
-    await ledger.transact(lambda book: rules.retry(book, ["fox"]), name="retry")
+    await ledger.transact(lambda transaction: rules.retry(transaction, ["fox"]), name="retry")
     emulator.script(None, [(5.0, "failed")])
     outcome = await run_unit("fox", ledger, luma, folder=tmp_path)
     assert isinstance(outcome.error, GenerationFailedError)
@@ -156,7 +159,9 @@ async def test_it_is_absent_and_to_be_sent_anew(
 ) -> None:
     """The list proves it twice: it is planned anew, and the caller says when it is sent."""
     run = await ledger.transact(rules.begin_run, name="run")
-    await ledger.transact(lambda book: rules.set_baseline(book, run, []), name="baseline")
+    await ledger.transact(
+        lambda transaction: rules.set_baseline(transaction, run, []), name="baseline"
+    )
     emulator.inject(Fault(route="create", drop="before"))
     options = BatchOptions(on_unknown="resubmit", list_delay=0.0)
 
@@ -164,8 +169,8 @@ async def test_it_is_absent_and_to_be_sent_anew(
         """Let the list show an order that was accepted later."""
         while posts(emulator) < 1 or (await look(ledger)).state != "unknown":
             await anyio.sleep(0.001)
-        hare = NewOrder(Order("A hare"), key="hare")
-        await ledger.transact(lambda book: rules.plan(book, [hare]), name="add")
+        hare = NewOrder(Order("A hare"), order_id="hare")
+        await ledger.transact(lambda transaction: rules.plan(transaction, [hare]), name="add")
         await run_unit("hare", ledger, luma, folder=tmp_path)
 
     emulator.inject(Fault(route="list", times=None, delay=3.0))
@@ -190,16 +195,16 @@ async def test_a_closed_client_is_told_at_every_step(
         pass
     at = datetime.now(UTC)
     ways: list[tuple[str, Callable[[LedgerTransaction], object]]] = [
-        ("planned", lambda book: None),
+        ("planned", lambda transaction: None),
         (
             "unknown",
-            lambda book: (
-                rules.mark_submitting(book, "fox", at=at, price=1, budget=None),
-                rules.mark_unknown(book, "fox", reason="lost", at=at),
+            lambda transaction: (
+                rules.mark_submitting(transaction, "fox", at=at, price=1, budget=None),
+                rules.mark_unknown(transaction, "fox", reason="lost", at=at),
             ),
         ),
-        ("submitted", lambda book: rules.adopt(book, "fox", "parent", at=at)),
-        ("downloading", lambda book: rules.complete(book, "fox", at=at)),
+        ("submitted", lambda transaction: rules.adopt(transaction, "fox", "parent", at=at)),
+        ("downloading", lambda transaction: rules.complete(transaction, "fox", at=at)),
     ]
     for state, way in ways:
         await ledger.transact(way, name="test")
@@ -245,7 +250,7 @@ async def test_a_video_that_is_removed_at_once_is_told(
     """Somebody takes the file away as soon as it is there: it is not noted as done."""
     outcome = await run_unit("fox", ledger, luma, folder=Vanishing(tmp_path))
     assert "downloading" == outcome.record.state
-    assert "no whole video any more" in str(outcome.error)
+    assert "no longer a whole video" in str(outcome.error)
     assert "done" == (await run_unit("fox", ledger, luma, folder=tmp_path)).record.state
     assert 1 == posts(emulator)
 
@@ -258,11 +263,11 @@ async def test_those_who_look_at_the_same_time_share_one_list(
     emulator.inject(Fault(route="list", times=None, delay=5.0))
     async with anyio.create_task_group() as group:
         for _ in range(50):
-            group.start_soon(account_list.look)
+            group.start_soon(account_list.fetch)
         await anyio.sleep(1.0)
         emulator.place("late", "A fox")
         for _ in range(50):
-            group.start_soon(account_list.look)
+            group.start_soon(account_list.fetch)
     assert 2 == requests(emulator).count("list")
-    assert ["late"] == [one.id for one in await account_list.look()]
+    assert ["late"] == [one.id for one in await account_list.fetch()]
     assert 3 == requests(emulator).count("list")

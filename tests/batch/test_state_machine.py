@@ -115,7 +115,7 @@ class World(RuleBasedStateMachine):
     def add(self, prompt: str, number: int, shape: AspectRatio) -> None:
         """Add orders; equal ones, too."""
         orders = [
-            NewOrder(Order(prompt, aspect_ratio=shape), key=str(self.added + n))
+            NewOrder(Order(prompt, aspect_ratio=shape), order_id=str(self.added + n))
             for n in range(number)
         ]
         self.added += number

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import plot, scaling, simulated, sockets
+from tests.bench import imports, plot, scaling, simulated, sockets
 from tests.bench.simulated import Scale
 from tests.bench.tables import Table
 
@@ -26,6 +26,7 @@ def _tables(scale: Scale, *, short: bool) -> dict[str, Callable[[], Table]]:
         "sizes": lambda: simulated.sizes(scale),
         "scaling": lambda: scaling.per_request(waiting),
         "endings": scaling.endings,
+        "imports": lambda: imports.on_import(5 if short else 25),
         "sockets": lambda: sockets.on_sockets(sizes),
     }
 

@@ -14,7 +14,7 @@ from tests.support.clients import KEY, QUICK_LIMITS, QUICK_POLLING, QUICK_RETRIE
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """Serve beside the commands, which find the service and a key in the environment."""
     monkeypatch.setattr(
-        "luma_async.cli.connection.LumaClient",
+        "luma_async.cli.options.LumaClient",
         partial(LumaClient, limits=QUICK_LIMITS, polling=QUICK_POLLING, retries=QUICK_RETRIES),
     )
     with Emulator(time_scale=1000, estimates=True, api_key=KEY).running_in_thread() as emulator:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from luma_async import ConfigurationError
-from luma_async.cli.arguments import Place, parse_ids
+from luma_async.cli.arguments import parse_ids
+from luma_async.cli.options import Place
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_video_goes_into_the_file_that_is_named(tmp_path: Path) -> None:
 def test_a_place_that_takes_no_video_is_refused(tmp_path: Path) -> None:
     """It is noticed before the video is paid."""
     (tmp_path / "fox.mp4").touch()
-    with pytest.raises(ConfigurationError, match="exists already"):
+    with pytest.raises(ConfigurationError, match="already exists"):
         Place(str(tmp_path / "fox.mp4")).check()
     Place(str(tmp_path / "fox.mp4")).check(replace=True)
     with pytest.raises(ConfigurationError, match="there is no folder"):

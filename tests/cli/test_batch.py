@@ -46,7 +46,7 @@ def test_a_file_of_prompts_becomes_a_folder_of_videos(
     output = capsys.readouterr()
     assert 3 == service.billed == output.out.count("  done ")
     assert "3 orders to pay: 1,500,000 tokens (0.75 US dollars)" in output.err
-    assert "look at foxes/index.html" in output.err
+    assert "open foxes/index.html" in output.err
     assert {"videos", "index.html", "results.jsonl", "orders.sqlite", "orders.sqlite.lock"} == {
         path.name for path in Path("foxes").iterdir()
     }
@@ -60,7 +60,7 @@ def test_the_same_command_again_pays_for_nothing(
     sent = len(service.requests)
     assert 0 == run("run", "foxes", str(prompts))
     assert sent == len(service.requests)
-    assert "3 orders, 3 done; nothing is to be paid" in capsys.readouterr().err
+    assert "3 orders, 3 done; nothing to pay" in capsys.readouterr().err
 
 
 def test_other_programs_read_one_object_a_line(
@@ -88,7 +88,7 @@ def test_nothing_is_paid_where_nobody_can_be_asked(
 ) -> None:
     """A script has to say that it means it."""
     assert 2 == run("run", "foxes", str(prompts))
-    assert "give --yes" in capsys.readouterr().err
+    assert "pass --yes" in capsys.readouterr().err
     assert 0 == service.billed
 
 
@@ -107,7 +107,7 @@ def test_a_budget_is_kept_and_named_in_the_line_that_goes_on(
 
 @pytest.mark.parametrize(
     ("status", "hint"),
-    [(401, "does not know this key"), (403, "cannot pay for this")],
+    [(401, "rejected the key"), (403, "cannot pay for this")],
 )
 def test_trouble_with_the_account_ends_with_its_own_code(
     service: Emulator, prompts: Path, capsys: pytest.CaptureFixture[str], status: int, hint: str
@@ -131,7 +131,7 @@ def test_a_video_that_fails_is_planned_anew_only_when_asked_for(
     assert 3 == service.billed
     service.script("A blue fox", [(0.0, "pending"), (1.0, "completed")])
     assert 0 == run("retry", "foxes")
-    assert "1 order planned anew, 500,000 tokens" in capsys.readouterr().err
+    assert "1 order planned again, 500,000 tokens" in capsys.readouterr().err
     assert 0 == run("run", "foxes", "--yes")
     assert 4 == service.billed
 
@@ -151,7 +151,7 @@ def test_an_order_in_doubt_is_held_until_a_person_says_what_it_became(
     assert f"may be: {bill.id}" in capsys.readouterr().out
     assert 2 == run("retry", "foxes", "2")
     assert 3 == run("run", "foxes")
-    assert "3 orders, 2 done, 1 held; nothing is to be paid" in capsys.readouterr().err
+    assert "3 orders, 2 done, 1 held; nothing to pay" in capsys.readouterr().err
     assert 0 == run("review", "foxes", "--adopt", f"2={bill.id}")
     assert 0 == run("run", "foxes")
     assert 3 == service.billed
@@ -249,7 +249,7 @@ def test_an_interrupted_run_ends_with_the_line_that_goes_on(
     person.start()
     assert 130 == run("run", "foxes", str(prompts), "--yes")
     person.join()
-    assert "Go on with: luma-async batch run foxes" in capsys.readouterr().err
+    assert "Resume with: luma-async batch run foxes" in capsys.readouterr().err
     service.clear_faults()
     assert 0 == run("run", "foxes", "--yes")
     assert 3 == service.billed
@@ -291,7 +291,7 @@ def test_in_a_terminal_a_person_is_asked_and_watches(service: Emulator, prompts:
         seen = read_until(primary, "Pay for them? [y/N]")
         assert "0.75 US dollars" in seen
         os.write(primary, b"y\n")
-        seen = read_until(primary, "look at foxes/index.html", seen)
+        seen = read_until(primary, "open foxes/index.html", seen)
         assert 0 == process.wait(30)
     assert "at the service" in seen
     assert 3 == service.billed
@@ -302,7 +302,7 @@ def test_whoever_says_no_pays_nothing(service: Emulator, prompts: Path) -> None:
     with in_a_terminal("run", "foxes", str(prompts)) as (process, primary):
         read_until(primary, "[y/N]")
         os.write(primary, b"\n")
-        seen = read_until(primary, "nothing is paid")
+        seen = read_until(primary, "nothing was paid")
         assert 2 == process.wait(30), seen
     assert 0 == service.billed
 
@@ -317,7 +317,7 @@ def test_a_signal_sees_payments_through_and_says_how_to_go_on(
         while not any(request.route == "create" for request in service.requests):
             select.select([], [], [], 0.01)
         process.send_signal(number)
-        seen = read_until(primary, "Go on with: luma-async batch run foxes")
+        seen = read_until(primary, "Resume with: luma-async batch run foxes")
         assert 130 == process.wait(30), seen
     service.clear_faults()
     assert 0 == run("run", "foxes", "--yes")
@@ -333,9 +333,9 @@ def test_a_second_signal_leaves_at_once_and_is_safe_as_well(
         while 3 > sum(request.route == "create" for request in service.requests):
             select.select([], [], [], 0.01)
         process.send_signal(signal.SIGINT)
-        seen = read_until(primary, "once more leaves at once")
+        seen = read_until(primary, "press Ctrl-C again to quit now")
         process.send_signal(signal.SIGINT)
-        seen = read_until(primary, "left at once; go on with:", seen)
+        seen = read_until(primary, "quitting now; resume with:", seen)
         assert 130 == process.wait(30), seen
     service.clear_faults()
     assert 3 == run("run", "foxes", "--yes")
@@ -350,7 +350,7 @@ def test_what_may_have_been_paid_is_not_ordered_again_in_passing(
     assert 3 == run("run", "foxes", str(prompts), "--yes")
     assert 0 == run("review", "foxes", "--dismiss", "2")
     assert 0 == run("retry", "foxes")
-    assert "0 orders planned anew" in capsys.readouterr().err
+    assert "0 orders planned again" in capsys.readouterr().err
     assert 2 == run("retry", "foxes", "2")
     assert 1 == run("run", "foxes")
     assert 3 == service.billed
@@ -419,7 +419,7 @@ def test_results_that_cannot_be_printed_do_not_pass_for_a_wrong_command(
         patch.setattr(sys, "stdout", Full())
         patch.setattr(sys, "stderr", said := io.StringIO())
         assert 1 == run("run", "foxes", str(prompts), "--yes")
-    assert "go on with `luma-async batch run foxes`" in said.getvalue()
+    assert "resume with `luma-async batch run foxes`" in said.getvalue()
     assert 0 == run("run", "foxes", "--yes")
     assert 3 == service.billed
 

@@ -1,6 +1,8 @@
 """The commands, run as a person runs them."""
 
 import io
+import json
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -81,7 +83,7 @@ def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> Non
     """Another emulator runs already, say; any port would do."""
     with Emulator().running_in_thread() as other:
         assert 2 == run("emulator", "--port", other.base_url.rpartition(":")[2])
-    assert "; --port 0 takes any port" in complaint(capsys.readouterr().err)[0]
+    assert "; --port 0 picks a free port" in complaint(capsys.readouterr().err)[0]
 
 
 def test_the_demonstration_says_which_videos_failed(
@@ -193,3 +195,17 @@ def test_an_interruption_while_the_command_is_loaded_is_one_as_well(
     with pytest.raises(SystemExit) as end:
         main()
     assert 130 == end.value.code
+
+
+def test_the_help_loads_no_command() -> None:
+    """It answers at once: neither a client nor a batch nor the emulator is imported."""
+    program = (
+        "import atexit, json, sys\n"
+        "from luma_async.cli import main\n"
+        "atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
+        "sys.argv = ['luma-async', '--help']\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    unwanted = {"aiohttp.web", "luma_async.batch", "luma_async.emulator", "luma_async.cli.videos"}
+    assert set() == unwanted & set(json.loads(done.stderr))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from luma_async import LumaClient, Order, Outcome, SubmissionUnknownError
-from luma_async.cli.interruption import pay
+from luma_async.cli.follow import submit
 from luma_async.emulator import Emulator, Fault
 from tests.cli.running import complaint, run
 from tests.support.clients import KEY
@@ -54,13 +54,10 @@ def test_an_order_that_is_interrupted_is_not_lost(
     output, error = capsys.readouterr()
     progress, *lines = error.splitlines()
     name = service.ledger[0].id
-    assert (
-        "waiting for the answer to the order, a minute at most, so that its id is not lost"
-        == progress
-    )
+    assert "waiting up to a minute for the response, which contains the id of the order" == progress
     what, hint = complaint("\n".join(lines))
     assert "interrupted" == what
-    assert f"{name} was accepted and is paid; go on with `luma-async wait {name}`" == hint
+    assert f"{name} was accepted and is paid; resume with `luma-async wait {name}`" == hint
     assert "" == output
 
 
@@ -74,7 +71,7 @@ def test_a_wait_that_is_interrupted_says_how_to_go_on(service: Emulator, capsys:
     assert output.startswith("done  completed")
     what, hint = complaint(error)
     assert "interrupted" == what
-    assert hint.endswith("go on with `luma-async wait open`")
+    assert hint.endswith("resume with `luma-async wait open`")
 
 
 def test_any_command_may_be_interrupted(service: Emulator, capsys: Captured) -> None:
@@ -95,7 +92,7 @@ def test_an_interruption_before_anything_was_sent_says_so(
 
     monkeypatch.setattr(LumaClient, "submit", submit)
     assert 130 == run("create", "A fox")
-    assert "hint: nothing was ordered, and nothing is paid\n" in capsys.readouterr().err
+    assert "hint: no order was sent and nothing was paid\n" in capsys.readouterr().err
     assert 0 == service.billed
 
 
@@ -115,7 +112,7 @@ async def test_an_interrupted_order_that_may_be_paid_is_told_as_such() -> None:
             return (Outcome(order=order, error=unknown),)
 
     with pytest.raises(SubmissionUnknownError):
-        await pay(Interrupted(), order)  # type: ignore[arg-type]
+        await submit(Interrupted(), order)  # type: ignore[arg-type]
 
 
 class Closed:
@@ -205,7 +202,7 @@ def test_a_process_that_is_interrupted_twice_still_waits_for_its_order(
     output, error = process.communicate(timeout=30)
     name = service.ledger[0].id
     assert (130, "") == (process.returncode, output)
-    assert f"go on with `luma-async wait {name}`" in error
+    assert f"resume with `luma-async wait {name}`" in error
     assert "Traceback" not in error
     assert KEY not in error
 

@@ -21,8 +21,8 @@ from luma_async import (
     WaitErrorGroup,
 )
 from luma_async.cli.app import run as run_command
-from luma_async.cli.exit_codes import Exit, explain, worst
-from luma_async.cli.log_handlers import alarms
+from luma_async.cli.exit_codes import ExitCode, explain, highest
+from luma_async.cli.log_handlers import log_handlers
 from luma_async.cli.output import Output
 from luma_async.emulator import Emulator, Fault
 from tests.cli.running import complaint, give, run
@@ -38,7 +38,7 @@ Captured = pytest.CaptureFixture[str]
         (["create"], "PROMPT requires an argument", "luma-async create --help"),
         (["create", "A", "red", "fox"], "more arguments than expected: red fox", "quotation marks"),
         (["create", "A fox", "--wiat"], "Did you mean --wait?", "luma-async create --help"),
-        (["create", "--wiat"], "'--wiat' is no option", "luma-async create --help"),
+        (["create", "--wiat"], "'--wiat' is not an option", "luma-async create --help"),
         (["wait", "a", "--timout", "5"], "--timout", "luma-async wait --help"),
         (["create", "A fox", "--aspect-ratio", "2:1"], "Choose from", "luma-async create --help"),
         (["create", " "], "user_prompt is empty", "luma-async create --help"),
@@ -74,13 +74,13 @@ def test_ids_that_do_not_come_are_missed(
     """A pipe that broke before is no reason to do nothing and call it done."""
     give(monkeypatch, "")
     assert 2 == run("wait", "-")
-    assert "there is no id on stdin" == complaint(capsys.readouterr().err)[0]
+    assert "stdin contains no ids" == complaint(capsys.readouterr().err)[0]
 
 
 @pytest.mark.parametrize(
     ("fault", "code", "words"),
     [
-        (Fault(status=401), 5, ("the service does not know this key", "AIML_API_KEY")),
+        (Fault(status=401), 5, ("the service rejected the key", "AIML_API_KEY")),
         (Fault(status=402), 5, ("the account cannot pay for this", "top up")),
         (Fault(status=403, body={"message": "Not you"}), 5, ("Not you", "may not do this")),
         (Fault(status=422), 1, ("HTTP 422", "this was not paid")),
@@ -110,22 +110,22 @@ def test_a_service_out_of_reach_is_told(service: Emulator, capsys: Captured) -> 
 @pytest.mark.parametrize(
     ("error", "code", "hint"),
     [
-        (BudgetExceededError(budget=1, committed=1, needed=1), Exit.ACCOUNT, "--budget 10usd"),
-        (LedgerError("in use"), Exit.LEDGER, "another run"),
-        (RateLimitError("slow", status=429), Exit.FAILED, "later"),
-        (ServerError("gone", status=503), Exit.FAILED, "not paid"),
-        (ResponseFormatError(["expected a list at $"]), Exit.FAILED, "--base-url"),
-        (ClientStateError("closed"), Exit.FAILED, "luma-async list"),
-        (DownloadError("full"), Exit.FAILED, "luma-async download"),
-        (LumaError(), Exit.FAILED, "luma-async list"),
-        (PermissionError(13, "Permission denied", "a"), Exit.USAGE, None),
-        (OSError("no more"), Exit.USAGE, None),
-        (KeyboardInterrupt(), Exit.INTERRUPTED, "same command"),
-        (asyncio.CancelledError(), Exit.INTERRUPTED, "same command"),
+        (BudgetExceededError(budget=1, committed=1, needed=1), ExitCode.ACCOUNT, "--budget 10usd"),
+        (LedgerError("in use"), ExitCode.LEDGER, "another run"),
+        (RateLimitError("slow", status=429), ExitCode.FAILED, "later"),
+        (ServerError("gone", status=503), ExitCode.FAILED, "not paid"),
+        (ResponseFormatError(["expected a list at $"]), ExitCode.FAILED, "--base-url"),
+        (ClientStateError("closed"), ExitCode.FAILED, "luma-async list"),
+        (DownloadError("full"), ExitCode.FAILED, "luma-async download"),
+        (LumaError(), ExitCode.FAILED, "luma-async list"),
+        (PermissionError(13, "Permission denied", "a"), ExitCode.USAGE, None),
+        (OSError("no more"), ExitCode.USAGE, None),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "same command"),
+        (asyncio.CancelledError(), ExitCode.INTERRUPTED, "same command"),
     ],
 )
 def test_every_error_has_an_exit_code_and_a_line(
-    error: BaseException, code: Exit, hint: str | None
+    error: BaseException, code: ExitCode, hint: str | None
 ) -> None:
     """A script tells them apart by the code, and a person by the line."""
     (problem,) = explain(error)
@@ -142,9 +142,9 @@ def test_errors_of_many_are_told_one_by_one() -> None:
         order=Order("A fox"), sent_at=datetime(2025, 1, 1, tzinfo=UTC), reason="it broke"
     )
     problems = explain(WaitErrorGroup("two", [DownloadError("full"), unknown]))
-    assert [Exit.FAILED, Exit.UNKNOWN] == [problem.code for problem in problems]
-    assert Exit.UNKNOWN is worst(problem.code for problem in problems)
-    assert Exit.DONE is worst([])
+    assert [ExitCode.FAILED, ExitCode.UNKNOWN] == [problem.code for problem in problems]
+    assert ExitCode.UNKNOWN is highest(problem.code for problem in problems)
+    assert ExitCode.DONE is highest([])
 
 
 @pytest.mark.parametrize("option", [["--key", KEY], [f"--key={KEY}"], ["--api-key", KEY]])
@@ -153,7 +153,7 @@ def test_a_key_is_no_argument(option: list[str], service: Emulator, capsys: Capt
     assert 2 == run("create", "A fox", *option)
     output, error = capsys.readouterr()
     what, hint = complaint(error)
-    assert "every user of this machine could see it" in what
+    assert "other users of this machine could see it" in what
     assert "AIML_API_KEY" in hint
     assert "--key-file" in hint
     assert KEY not in output + error
@@ -232,11 +232,11 @@ def test_what_was_foreseen_by_nobody_is_shown_as_it_is(
 ) -> None:
     """A mistake of this package is reported with its traceback, as it can be mended then."""
 
-    def summary(*_: object) -> None:
+    def result(*_: object) -> None:
         raise ZeroDivisionError
 
     service.place("a", "A fox")
-    monkeypatch.setattr(Output, "summary", summary)
+    monkeypatch.setattr(Output, "result", result)
     with pytest.raises(ZeroDivisionError):
         run_command(["list"])
 
@@ -244,7 +244,7 @@ def test_what_was_foreseen_by_nobody_is_shown_as_it_is(
 def test_what_would_be_lost_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     """The id of a paid video that no ledger could note reaches the person; mere warnings do not."""
     log = logging.getLogger("luma_async")
-    with alarms():
+    with log_handlers():
         log.warning("something")
         log.critical("order %s was accepted as generation %s and is PAID", 7, "abc")
         logging.getLogger("luma_async.batch").warning("orders are held back")
@@ -264,7 +264,7 @@ class TestAWaitThatGetsNoAnswer:
 
         assert 0 == run("wait", "fox")
 
-        told = "luma-async: the service does not say how far it is (AuthenticationError, HTTP 401)"
+        told = "luma-async: the status request failed (AuthenticationError, HTTP 401)"
         assert 1 == capsys.readouterr().err.count(f"{told}; still waiting\n")
 
     def test_an_outage_is_told(self, service: Emulator, capsys: Captured) -> None:

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from luma_async.cli.signals import stopping
+from luma_async.cli.signals import graceful_shutdown
 
 pytestmark = pytest.mark.anyio
 
@@ -18,17 +18,19 @@ async def test_the_first_signal_stops_and_the_second_leaves(
 ) -> None:
     """Both say what happens, and the second one how to go on."""
     done: list[object] = []
-    with stopping(lambda: done.append("stopped"), "the command", leave=done.append) as stop:
-        assert not stop.is_asked
+    with graceful_shutdown(
+        lambda: done.append("stopped"), "the command", leave=done.append
+    ) as shutdown:
+        assert not shutdown.is_requested
         for number in (1, 2):
             os.kill(os.getpid(), signal.SIGTERM)
             while len(done) < number:
                 await anyio.lowlevel.checkpoint()
-        assert stop.is_asked
+        assert shutdown.is_requested
     assert ["stopped", 130] == done
     first, second = capsys.readouterr().err.splitlines()
-    assert "once more leaves at once" in first
-    assert "go on with: the command" in second
+    assert "press Ctrl-C again to quit now" in first
+    assert "resume with: the command" in second
 
 
 async def test_a_terminal_gets_its_cursor_back(
@@ -37,7 +39,7 @@ async def test_a_terminal_gets_its_cursor_back(
     """The board hides it, and has no time to show it again."""
     done: list[object] = []
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with stopping(lambda: done.append("stopped"), "the command", leave=done.append):
+    with graceful_shutdown(lambda: done.append("stopped"), "the command", leave=done.append):
         for number in (1, 2):
             os.kill(os.getpid(), signal.SIGINT)
             while len(done) < number:
@@ -62,7 +64,7 @@ async def test_a_terminal_that_is_gone_does_not_keep_a_batch_from_stopping(
             return False
 
     monkeypatch.setattr(sys, "stderr", Gone())
-    with stopping(lambda: done.append("stopped"), "the command"):
+    with graceful_shutdown(lambda: done.append("stopped"), "the command"):
         os.kill(os.getpid(), signal.SIGHUP)
         while not done:
             await anyio.lowlevel.checkpoint()

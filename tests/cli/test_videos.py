@@ -152,7 +152,7 @@ def test_a_wait_that_takes_too_long_says_how_to_go_on(
     service.place("open", "A fox", [(0, "dreaming")])
     folder = f"{tmp_path}/my videos/"
     assert 1 == run("wait", "open", "--timeout", "0.05", "--download", folder)
-    expected = f"go on with `luma-async wait open --download '{folder}'`"
+    expected = f"resume with `luma-async wait open --download '{folder}'`"
     assert expected == complaint(capsys.readouterr().err)[1]
 
 
@@ -190,7 +190,7 @@ def test_download_replaces_no_file_unasked(
     file = tmp_path / "fox.mp4"
     file.write_text("precious")
     assert 2 == run("download", "a", "--to", str(file))
-    assert f"{file} exists already" == complaint(capsys.readouterr().err)[0]
+    assert f"{file} already exists" == complaint(capsys.readouterr().err)[0]
     assert "precious" == file.read_text()
     assert 0 == run("download", "a", "--to", str(file), "--overwrite")
     assert file.read_bytes()[4:8] == b"ftyp"

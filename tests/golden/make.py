@@ -57,7 +57,7 @@ async def finish() -> None:
         studio(emulator, api_key=KEY) as luma,
         Batch.open(FINISHED, luma, on_change=small) as batch,
     ):
-        named = NewOrder(every_option, "orders.jsonl:3", key="continued")
+        named = NewOrder(every_option, "orders.jsonl:3", order_id="continued")
         await batch.add(["A red fox", "A red fox", named])
         await run(batch)
         write("finished.json", [asdict(record) for record in await batch.records()])

@@ -33,8 +33,8 @@ def pauses(breaker: CircuitBreaker, error: LumaError, number: int) -> list[float
     """Try as soon as it is allowed, meet the same error each time, and return the pauses."""
     now, found = 0.0, []
     for _ in range(number):
-        breaker.refused(error, now)
-        found.append(breaker.wait(now))
+        breaker.record_failure(error, now)
+        found.append(breaker.delay(now))
         now += found[-1]
     return found
 
@@ -42,7 +42,7 @@ def pauses(breaker: CircuitBreaker, error: LumaError, number: int) -> list[float
 def test_orders_go_through_at_first() -> None:
     """Nothing is known against it."""
     breaker = CircuitBreaker(600.0)
-    assert (None, 0.0) == (breaker.shut_by, breaker.wait(0.0))
+    assert (None, 0.0) == (breaker.opened_by, breaker.delay(0.0))
 
 
 @pytest.mark.parametrize("error", [OUT_OF_REACH, busy(), busy(0.5)])
@@ -50,53 +50,53 @@ def test_a_service_out_of_reach_is_tried_again_later_and_later(error: LumaError)
     """After 1, 2, 4 seconds, and a minute at most."""
     breaker = CircuitBreaker(600.0)
     assert [1, 2, 4, 8, 16, 32, 60, 60] == pauses(breaker, error, 8)
-    assert None is breaker.shut_by
+    assert None is breaker.opened_by
 
 
 def test_the_pause_ends_by_itself() -> None:
     """What is left of it is what a sender waits for."""
     breaker = CircuitBreaker(600.0)
-    breaker.refused(OUT_OF_REACH, 100.0)
-    assert [1.0, 0.25, 0.0, 0.0] == [breaker.wait(now) for now in (100.0, 100.75, 101.0, 200.0)]
+    breaker.record_failure(OUT_OF_REACH, 100.0)
+    assert [1.0, 0.25, 0.0, 0.0] == [breaker.delay(now) for now in (100.0, 100.75, 101.0, 200.0)]
 
 
 def test_others_that_were_on_their_way_do_not_prolong_it() -> None:
     """Sixteen orders that meet the same outage are one."""
     breaker = CircuitBreaker(600.0)
     for _ in range(16):
-        breaker.refused(OUT_OF_REACH, 100.0)
-    assert 1.0 == breaker.wait(100.0)
-    breaker.refused(OUT_OF_REACH, 101.0)
-    assert 2.0 == breaker.wait(101.0)
+        breaker.record_failure(OUT_OF_REACH, 100.0)
+    assert 1.0 == breaker.delay(100.0)
+    breaker.record_failure(OUT_OF_REACH, 101.0)
+    assert 2.0 == breaker.delay(101.0)
 
 
-@pytest.mark.parametrize("note", [CircuitBreaker.accepted, CircuitBreaker.reached])
+@pytest.mark.parametrize("note", [CircuitBreaker.record_success, CircuitBreaker.record_response])
 def test_an_answer_begins_it_anew(note: object) -> None:
     """The service is there: the next outage is a new one, with all of the patience."""
     assert callable(note)
     breaker = CircuitBreaker(10.0)
     pauses(breaker, OUT_OF_REACH, 3)
     note(breaker)
-    breaker.refused(OUT_OF_REACH, 11.0)
-    assert (None, 1.0) == (breaker.shut_by, breaker.wait(11.0))
+    breaker.record_failure(OUT_OF_REACH, 11.0)
+    assert (None, 1.0) == (breaker.opened_by, breaker.delay(11.0))
 
 
 def test_the_patience_has_an_end() -> None:
     """Then it shuts, with the error that it has met to the last."""
     breaker = CircuitBreaker(7.0)
     for now in (0.0, 1.0, 3.0):
-        breaker.refused(OUT_OF_REACH, now)
-        assert None is breaker.shut_by
+        breaker.record_failure(OUT_OF_REACH, now)
+        assert None is breaker.opened_by
     last = ConnectError("still none")
-    breaker.refused(last, 7.0)
-    assert last is breaker.shut_by
+    breaker.record_failure(last, 7.0)
+    assert last is breaker.opened_by
 
 
 def test_without_patience_the_first_outage_shuts_it() -> None:
     """It is not tried again."""
     breaker = CircuitBreaker(0.0)
-    breaker.refused(OUT_OF_REACH, 5.0)
-    assert OUT_OF_REACH is breaker.shut_by
+    breaker.record_failure(OUT_OF_REACH, 5.0)
+    assert OUT_OF_REACH is breaker.opened_by
 
 
 def test_the_service_may_name_the_pause() -> None:
@@ -108,15 +108,15 @@ def test_the_service_may_name_the_pause() -> None:
 def test_a_pause_beyond_the_patience_is_not_waited_for() -> None:
     """The user said for how long orders may be held back."""
     breaker = CircuitBreaker(600.0)
-    breaker.refused(busy(600.0), 0.0)
-    assert (None, 600.0) == (breaker.shut_by, breaker.wait(0.0))
+    breaker.record_failure(busy(600.0), 0.0)
+    assert (None, 600.0) == (breaker.opened_by, breaker.delay(0.0))
     late = busy(1.0)
-    breaker.refused(late, 600.0)
-    assert late is breaker.shut_by
+    breaker.record_failure(late, 600.0)
+    assert late is breaker.opened_by
     breaker = CircuitBreaker(600.0)
     error = busy(601.0)
-    breaker.refused(error, 0.0)
-    assert error is breaker.shut_by
+    breaker.record_failure(error, 0.0)
+    assert error is breaker.opened_by
 
 
 @pytest.mark.parametrize(
@@ -134,29 +134,29 @@ def test_a_pause_beyond_the_patience_is_not_waited_for() -> None:
 def test_what_every_order_would_meet_shuts_it_at_once(error: LumaError) -> None:
     """Nothing is gained by waiting."""
     breaker = CircuitBreaker(600.0)
-    breaker.refused(error, 0.0)
-    assert error is breaker.shut_by
+    breaker.record_failure(error, 0.0)
+    assert error is breaker.opened_by
 
 
 def test_the_first_reason_counts() -> None:
     """What comes behind is a consequence of it, or of no account."""
     breaker = CircuitBreaker(600.0)
     first = LedgerError("first")
-    breaker.shut(first)
-    breaker.shut(LedgerError("second"))
-    breaker.accepted()
-    assert first is breaker.shut_by
+    breaker.open(first)
+    breaker.open(LedgerError("second"))
+    breaker.record_success()
+    assert first is breaker.opened_by
 
 
 def test_p42_three_unknown_outcomes_in_a_row_shut_it() -> None:
     """Whatever swallows the answers would swallow those of all the others."""
     breaker = CircuitBreaker(600.0)
     for _ in range(2):
-        breaker.unknown(UNKNOWN)
-        breaker.unknown(UNKNOWN)
-        assert None is breaker.shut_by
-        breaker.accepted()
+        breaker.record_unknown(UNKNOWN)
+        breaker.record_unknown(UNKNOWN)
+        assert None is breaker.opened_by
+        breaker.record_success()
     for expected in (None, None, UNKNOWN):
-        breaker.reached()
-        breaker.unknown(UNKNOWN)
-        assert expected is breaker.shut_by
+        breaker.record_response()
+        breaker.record_unknown(UNKNOWN)
+        assert expected is breaker.opened_by

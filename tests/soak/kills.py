@@ -129,7 +129,7 @@ class Plan:
         return {
             "on_unknown": self.mode.on_unknown,
             "max_in_flight": self.in_flight,
-            "settle": self.mode.list_delay,
+            "list_delay": self.mode.list_delay,
             "budget": Budget(tokens=len(self.orders) * Budget().per_create),
         }
 

@@ -76,20 +76,22 @@ async def run_and_review(luma: LumaClient, folder: Path, scenario: "Scenario") -
             pass
 
 
-async def run_units(luma: LumaClient, folder: Path, scenario: "Scenario") -> None:
+async def run_orders(luma: LumaClient, folder: Path, scenario: "Scenario") -> None:
     """Run each order by itself, as a task queue does; the first one's sender has died."""
     folder.joinpath("videos").mkdir(parents=True, exist_ok=True)
     ledger = SqliteLedger(folder / LEDGER_NAME)
     await ledger.open((await luma.account()).mark)
     try:
-        orders = [NewOrder(order, key=order.user_prompt) for order in scenario.orders]
+        orders = [NewOrder(order, order_id=order.user_prompt) for order in scenario.orders]
         first, *_ = names = [order.user_prompt for order in scenario.orders]
-        await ledger.transact(lambda book: rules.plan(book, orders), name="add")
-        record = await ledger.transact(lambda book: rules.get_record(book, first), name="look")
+        await ledger.transact(lambda transaction: rules.plan(transaction, orders), name="add")
+        record = await ledger.transact(
+            lambda transaction: rules.get_record(transaction, first), name="look"
+        )
         if record.state == "planned":
             await ledger.transact(
-                lambda book: rules.mark_submitting(
-                    book, first, at=datetime.now(UTC), price=500_000, budget=None
+                lambda transaction: rules.mark_submitting(
+                    transaction, first, at=datetime.now(UTC), price=500_000, budget=None
                 ),
                 name="submitting",
             )
@@ -101,7 +103,7 @@ async def run_units(luma: LumaClient, folder: Path, scenario: "Scenario") -> Non
         for name in names:
             await run_unit(name, ledger, luma, folder=folder, options=options)
     finally:
-        await ledger.close()
+        await ledger.aclose()
 
 
 @frozen(kw_only=True)
@@ -148,7 +150,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         faults=[UNANSWERED, UNHEARD, REFUSED],
         script=run_and_review,
     ),
-    "unit by unit": Scenario(prompts=("one", "two"), on_unknown="reconcile", script=run_units),
+    "order by order": Scenario(prompts=("one", "two"), on_unknown="reconcile", script=run_orders),
 }
 
 

@@ -7,7 +7,8 @@ import anyio
 from attrs import define, field
 
 from luma_async._runtime.shield import run_to_completion
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record, Run
+from luma_async.batch.ledger.sansio.record import Record, Run
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.errors import LedgerError
 
 T = TypeVar("T")

@@ -1,4 +1,8 @@
-"""Answer to value or error."""
+"""Response to value or error.
+
+What reads a response raises `APIError` where the service said no, and `ResponseFormatError` where
+it cannot be read.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -58,10 +62,6 @@ def read_states(
         response: What the service said.
         known: Returns what an earlier answer said of an id. Most answers say the same again, and
             then the value is the same, too: reading is what costs most when thousands wait.
-
-    Raises:
-        APIError: The service said no.
-        ResponseFormatError: The answer as a whole cannot be read.
     """
     payload = _payload(response)
     # One generation alone is what some relays answer where one id was asked for.
@@ -83,12 +83,7 @@ def read_states(
 
 
 def read_generation(response: Response, generation_id: str) -> Generation:
-    """Read the answer to a question for one generation.
-
-    Raises:
-        APIError: The service said no; `NotFoundError` where its answer does not hold the id.
-        ResponseFormatError: The answer cannot be read.
-    """
+    """Read the answer to a question for one generation."""
     states = read_states(response)
     for generation in states.generations:
         if generation.id == generation_id:
@@ -104,12 +99,7 @@ def unknown_id(generation_id: str) -> NotFoundError:
 
 
 def read_created(response: Response) -> Generation:
-    """Read what a create or extend is answered with; the id is all that it has to hold.
-
-    Raises:
-        APIError: The service said no.
-        ResponseFormatError: The answer holds no id that could be followed.
-    """
+    """Read what a create or extend is answered with; the id is all that it has to hold."""
     entry, path = _only(response)
     # In any state: the order was accepted, and the id must not be lost.
     state = entry.get("state")
@@ -118,12 +108,7 @@ def read_created(response: Response) -> Generation:
 
 
 def read_summaries(response: Response) -> list[GenerationSummary]:
-    """Read the account's list.
-
-    Raises:
-        APIError: The service said no.
-        ResponseFormatError: The answer cannot be read.
-    """
+    """Read the account's list."""
     entries = _list(_payload(response), response)
     return [
         structure(entry, GenerationSummary, path=f"$[{index}]")
@@ -132,12 +117,7 @@ def read_summaries(response: Response) -> list[GenerationSummary]:
 
 
 def read_upload(response: Response) -> UploadedImage:
-    """Read what an upload is answered with.
-
-    Raises:
-        APIError: The service said no.
-        ResponseFormatError: The answer cannot be read.
-    """
+    """Read what an upload is answered with."""
     entry, path = _only(response)
     return structure(entry, UploadedImage, path=path)
 

@@ -1,4 +1,4 @@
-"""Which web addresses the client will talk to, or pass on."""
+"""Which URLs the client will talk to, or pass on; others raise `ConfigurationError`."""
 
 import ipaddress
 import re
@@ -23,11 +23,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def split(url: object, *, what: str) -> SplitResult:
-    """Take a web address apart.
-
-    Raises:
-        ConfigurationError: It is no plain http(s) address; `what` begins the message.
-    """
+    """Take a web address apart."""
     if not isinstance(url, str):
         raise ConfigurationError(f"{what}: expected an address as text, not {type(url).__name__}")
     if len(url) > MAX_LENGTH:
@@ -81,9 +77,6 @@ def check_public(url: object, *, what: str, allow_local: bool = False) -> str:
     """Pass an https address on the public internet; with `allow_local`, loopback and http too.
 
     Names are judged as they are written; what they resolve to is checked on connecting.
-
-    Raises:
-        ConfigurationError: The address is another.
     """
     parts = split(url, what=what)
     host = parts.hostname or ""
@@ -108,11 +101,7 @@ def _check_public_host(host: str, *, what: str) -> None:
 
 
 def check_base_url(url: object) -> str:
-    """Pass the address of an API, without a version prefix and a slash at its end.
-
-    Raises:
-        ConfigurationError: It has a query or credentials, or is http to another machine.
-    """
+    """Pass the address of an API, without a version prefix and a slash at its end."""
     parts = split(url, what="base_url")
     if parts.query or parts.fragment:
         raise ConfigurationError("base_url: a query or fragment does not belong in it")

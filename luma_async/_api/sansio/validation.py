@@ -1,4 +1,7 @@
-"""Checks of what callers give, before any byte is sent."""
+"""Checks of what callers give, before any byte is sent.
+
+Each raises `ConfigurationError`, which names the argument and what is wrong with it.
+"""
 
 import math
 import re
@@ -15,11 +18,7 @@ _ID = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.:-]{1,256}")
 
 
 def check_order(order: Order) -> None:
-    """Refuse an order that cannot work, before it is paid.
-
-    Raises:
-        ConfigurationError: Names the option and what is wrong with it.
-    """
+    """Refuse an order that cannot work, before it is paid."""
     _check_prompt(order.user_prompt)
     if order.aspect_ratio not in get_args(AspectRatio):
         known = ", ".join(get_args(AspectRatio))
@@ -50,11 +49,7 @@ def _check_prompt(prompt: object) -> None:
 
 
 def check_id(value: object) -> str:
-    """Pass the id of a generation.
-
-    Raises:
-        ConfigurationError: It holds what no id of the service holds, such as ``/`` or ``?``.
-    """
+    """Pass the id of a generation."""
     if not isinstance(value, str) or not _ID.fullmatch(value):
         shown = value if not isinstance(value, str) or len(value) <= 60 else value[:57] + "..."
         raise ConfigurationError(
@@ -64,20 +59,12 @@ def check_id(value: object) -> str:
 
 
 def id_of(target: Generation | str) -> str:
-    """Name a generation that is given as itself or by its id.
-
-    Raises:
-        ConfigurationError: It is neither.
-    """
+    """Name a generation that is given as itself or by its id."""
     return check_id(target.id if isinstance(target, Generation) else target)
 
 
 def check_targets(targets: Iterable[Generation | str]) -> tuple[Generation | str, ...]:
-    """Pass many generations or ids, in the order given.
-
-    Raises:
-        ConfigurationError: One of them is no generation and no id, or a single one was given.
-    """
+    """Pass many generations or ids, in the order given."""
     if isinstance(targets, (str, Generation)) or not isinstance(targets, Iterable):
         raise ConfigurationError(
             f"expected generations or ids, not {targets!r}; has an await been forgotten?"
@@ -94,11 +81,7 @@ def unique_ids(targets: Iterable[Generation | str]) -> list[str]:
 
 
 def check_timeout(timeout: object) -> float:
-    """Pass a number of seconds; None stands for no limit.
-
-    Raises:
-        ConfigurationError: It is negative or no number.
-    """
+    """Pass a number of seconds; None stands for no limit."""
     if timeout is None:
         return math.inf
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
@@ -110,33 +93,21 @@ def check_timeout(timeout: object) -> float:
 
 
 def check_many(orders: object) -> None:
-    """Refuse a single order where many are due; text would be taken for one order a letter.
-
-    Raises:
-        ConfigurationError: It is one order, or nothing that could be iterated over.
-    """
+    """Refuse a single order where many are due; text would be taken for one order a letter."""
     one = isinstance(orders, (str, bytes, Order, Mapping))
     if one or not isinstance(orders, (Iterable, AsyncIterable)):
         raise ConfigurationError(f"expected many orders or prompts, not the one {orders!r}")
 
 
 def check_kinds(**options: tuple[object, type]) -> None:
-    """Refuse an option that is no instance of its class.
-
-    Raises:
-        ConfigurationError: Names the option, and the class to make it of.
-    """
+    """Refuse an option that is no instance of its class."""
     for name, (value, kind) in options.items():
         if not isinstance(value, kind):
             raise ConfigurationError(f"{name}: expected {kind.__name__}(...), not {value!r}")
 
 
 def check_max_in_flight(number: object) -> None:
-    """Pass a number of generations; None stands for no bound.
-
-    Raises:
-        ConfigurationError: It is less than 1 or no whole number.
-    """
+    """Pass a number of generations; None stands for no bound."""
     if number is None:
         return
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:

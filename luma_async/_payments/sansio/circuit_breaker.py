@@ -1,78 +1,83 @@
-"""Whether orders may be sent at all, by how the last ones fared."""
+"""Whether orders may still be sent, judged by how the last ones ended."""
 
 from attrs import define, field
 
-from luma_async.errors import ConnectError, LumaError, RateLimitError, SubmissionUnknownError
+from luma_async.errors import (
+    AuthenticationError,
+    ConnectError,
+    LumaError,
+    OutOfCreditsError,
+    PermissionDeniedError,
+    RateLimitError,
+    SubmissionUnknownError,
+)
 
-_UNKNOWN_IN_A_ROW = 3
+ACCOUNT_ERRORS = (AuthenticationError, OutOfCreditsError, PermissionDeniedError)
+"""Errors of the account, which every further order would meet as well."""
+
+_MAX_UNKNOWN_IN_A_ROW = 3
 _FIRST_DELAY = 1.0
 _MAX_DELAY = 60.0
 
 
 @define
 class CircuitBreaker:
-    """Lets orders through, holds them for a while, or shuts for good.
+    """Lets orders through while it is closed, delays them after failures, and opens for good.
 
-    A service that cannot be reached, or takes no more for now, is tried again after 1, 2, 4, and at
-    most 60 seconds, until `outage_timeout` is over. What would meet every other order as well (the
-    key, the credits, the budget) shuts it at once, and so do three orders in a row whose outcome is
-    unknown: whatever swallows the answers would swallow those of all the others.
+    After a failure to reach the service, or a rate limit, orders are delayed for 1, 2, 4, and at
+    most 60 seconds, until `outage_timeout` is over. Errors that every further order would meet (the
+    key, the credits, the budget) open it at once. So do three unknown outcomes in a row, as
+    whatever swallows the answers would swallow the next ones too.
 
     Attributes:
         outage_timeout: The seconds for which the service may be out of reach.
-        shut_by: Why no more orders are sent; None while they are.
+        opened_by: Why no more orders are sent; None while it is closed.
     """
 
-    outage_timeout: float
-    shut_by: LumaError | None = field(default=None, init=False)
-    _unknown: int = field(default=0, init=False)
+    outage_timeout: float = 0.0
+    opened_by: BaseException | None = field(default=None, init=False)
+    _unknown_in_a_row: int = field(default=0, init=False)
     _failing_since: float | None = field(default=None, init=False)
     _delay: float = field(default=_FIRST_DELAY, init=False)
-    _open_at: float = field(default=0.0, init=False)
+    _retry_at: float = field(default=0.0, init=False)
 
-    def accepted(self) -> None:
-        """Note that an order was accepted, or was found to have been."""
-        self._unknown = 0
-        self.reached()
+    def record_success(self) -> None:
+        """Record that an order was accepted, or was found to have been."""
+        self._unknown_in_a_row = 0
+        self.record_response()
 
-    def reached(self) -> None:
-        """Note that the service answered."""
+    def record_response(self) -> None:
+        """Record that the service answered."""
         self._failing_since = None
         self._delay = _FIRST_DELAY
 
-    def unknown(self, error: SubmissionUnknownError) -> None:
-        """Note that nobody knows whether an order was accepted."""
-        self._unknown += 1
-        if self._unknown >= _UNKNOWN_IN_A_ROW:
-            self.shut(error)
+    def record_unknown(self, error: SubmissionUnknownError) -> None:
+        """Record that the outcome of an order is unknown."""
+        self._unknown_in_a_row += 1
+        if self._unknown_in_a_row >= _MAX_UNKNOWN_IN_A_ROW:
+            self.open(error)
 
-    def refused(self, error: LumaError, now: float) -> None:
-        """Note what kept an order from being accepted, through no fault of its own."""
+    def record_failure(self, error: LumaError, now: float) -> None:
+        """Record what kept an order from being accepted, through no fault of the order."""
         if not isinstance(error, (ConnectError, RateLimitError)):
-            self.shut(error)
+            self.open(error)
             return
-        if now < self._open_at:
-            # Others that were on their way have met the same.
+        if now < self._retry_at:
+            # Orders that were in flight have met the same failure.
             return
         self._failing_since = now if self._failing_since is None else self._failing_since
         left = self.outage_timeout - (now - self._failing_since)
-        if left <= 0 or _asked_for(error) > left or not _may_pass(error):
-            self.shut(error)
-        self._open_at = now + max(self._delay, _asked_for(error))
+        retry_after = (error.retry_after or 0.0) if isinstance(error, RateLimitError) else 0.0
+        is_permanent = isinstance(error, ConnectError) and not error.retryable
+        if left <= 0 or retry_after > left or is_permanent:
+            self.open(error)
+        self._retry_at = now + max(self._delay, retry_after)
         self._delay = min(2 * self._delay, _MAX_DELAY)
 
-    def shut(self, error: LumaError) -> None:
-        """Let no order through any more; the first reason counts."""
-        self.shut_by = self.shut_by or error
+    def open(self, error: BaseException) -> None:
+        """Let no more orders through; the first reason counts."""
+        self.opened_by = self.opened_by or error
 
-    def wait(self, now: float) -> float:
-        """Return in how many seconds an order may be sent."""
-        return max(self._open_at - now, 0.0)
-
-
-def _may_pass(error: LumaError) -> bool:
-    return not isinstance(error, ConnectError) or error.retryable
-
-
-def _asked_for(error: LumaError) -> float:
-    return (error.retry_after or 0.0) if isinstance(error, RateLimitError) else 0.0
+    def delay(self, now: float) -> float:
+        """Return the seconds until an order may be sent."""
+        return max(self._retry_at - now, 0.0)

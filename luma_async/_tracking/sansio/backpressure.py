@@ -78,11 +78,7 @@ class Backpressure:
     ) -> None:
         """Note that a request was not answered.
 
-        Args:
-            asked_at: When it was made. Those that were under way together count once.
-            now: The time.
-            limited: Whether the service asked for fewer requests.
-            retry_after: The seconds for which it asked for none; two minutes are granted.
+        Those that were under way together count once. `retry_after` is granted up to two minutes.
         """
         if asked_at >= self._failed_at:
             self._failed_at = now

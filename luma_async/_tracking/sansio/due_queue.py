@@ -12,21 +12,13 @@ Entry = tuple[float, int]
 
 
 class Queued(Protocol):
-    """What a queue holds.
-
-    Attributes:
-        entry: Its time and a number, kept by the `DueQueue`; None while it is in none.
-    """
+    """What a queue holds; the queue keeps its time and a number, or None while it is in none."""
 
     entry: Entry | None
 
 
 class Isolated(Protocol):
-    """What is asked for alone.
-
-    Attributes:
-        alone_at: When, kept by the `IsolatedQueue`; None where it is not.
-    """
+    """What is asked for alone; the queue keeps the time, or None where it is not."""
 
     alone_at: float | None
 

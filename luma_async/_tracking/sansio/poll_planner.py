@@ -70,14 +70,8 @@ class PollPlanner:
         One that was asked for before, and left before its end, is taken up where it was left:
         many short waits neither ask more often nor start anew each time.
 
-        Args:
-            generation_id: The id.
-            now: The time.
-            age: For how many seconds it has existed.
-            certain: Whether that is known for certain, and that it was unfinished at first.
-            kind: What was ordered.
-            estimate: What the service expects, in seconds from its start if that is certain.
-            at_once: Whether to ask for it now, unless it was asked for before.
+        An `age` is `certain` where the start is known and it was unfinished then; the `estimate`
+        counts from its start then, and else from now. `at_once` asks for a new one now.
         """
         self._waiting += 1
         state = self._left.pop(generation_id, None)
@@ -182,11 +176,7 @@ class PollPlanner:
     ) -> None:
         """Learn that an id had not ended when it was asked for.
 
-        Args:
-            state: The id.
-            asked_at: When it was asked for.
-            age: How old it was then, in seconds, where the response tells.
-            estimate: How many seconds the service expects it to take from then.
+        `age` and `estimate` are what the response says, in seconds at `asked_at`.
         """
         state.unfinished(asked_at)
         if not state.certain and age is not None:
@@ -196,11 +186,7 @@ class PollPlanner:
     def answered(self, poll: Poll, now: float, found: Collection[str]) -> None:
         """End a poll that was answered.
 
-        Args:
-            poll: Which.
-            now: The time.
-            found: The ids that the response holds. What it says of them is learned before, by
-                `unfinished` and the methods of `PollState`.
+        What the response says of the ids that were found is learned before.
         """
         self._requests -= 1
         self._backpressure.answered()

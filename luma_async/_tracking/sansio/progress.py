@@ -17,7 +17,7 @@ def has_video_or_failed(generation: Generation) -> bool:
 
 @define(eq=False)
 class Progress:
-    """Follows one generation from answer to answer, until there is an `result`.
+    """Follows one generation from response to response, until there is a `result`.
 
     Attributes:
         latest: The newest that is known; a completed one counts from when its video is there.

@@ -77,13 +77,7 @@ class Schedule:
             self._trigger = None
 
     def put(self, states: Iterable[PollState], now: float, waiting: int) -> None:
-        """Add plans that are in no schedule.
-
-        Args:
-            states: Which.
-            now: The time.
-            waiting: How many plans there are, those that are asked for just now included.
-        """
+        """Add states that are in no schedule; `waiting` counts all, those in requests included."""
         # As many as share a request share what it is worth.
         worth = self._policy.request_worth * self._backpressure.cost_factor(now)
         self._part = worth / max(1, min(self._size, waiting))

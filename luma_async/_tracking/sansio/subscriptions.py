@@ -72,11 +72,7 @@ class Subscriptions:
     ) -> None:
         """Subscribe to all pending ids.
 
-        Args:
-            subscriber: Who wants the updates.
-            known: What the caller knows of the ids already.
-            now: The time.
-            date: The time by the clock of this machine, for the age of what is known.
+        `known` is what the caller knows of them; its age is judged by `date`, this machine's clock.
         """
         for generation_id in subscriber.pending:
             latest = known.get(generation_id)

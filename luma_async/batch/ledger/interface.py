@@ -1,29 +1,29 @@
-"""Where the record of a batch is kept: the seam behind which stores are exchanged."""
+"""The interface of the stores that keep the records of a batch."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from luma_async.batch.ledger.sansio.record import LedgerTransaction
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 
 T = TypeVar("T")
 
 
 class Ledger(Protocol):
-    """A store of orders. All of it is one operation: a transaction.
+    """A store of orders with one operation, a transaction.
 
-    `luma_async.batch.ledger.sansio.transitions` has what the transactions do, once for all stores.
+    `luma_async.batch.ledger.sansio.transitions` has what transactions do, for all stores.
     """
 
     async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
-        """Do some work on the book, wholly or not at all; return when it is durable.
+        """Run `work` in a transaction; return when its changes are durable.
 
-        It is carried out even where the caller is cancelled meanwhile, who is cancelled afterwards.
-        `work` may be called again where the store could not come to an end of it.
+        A cancellation of the caller is raised after the transaction has ended. A store may call
+        `work` again if the transaction has to be repeated.
 
         Args:
-            work: What to do; what it raises undoes it, and is raised.
-            name: What it is for, as ``"submitted"``.
+            work: What to do. What it raises rolls the transaction back, and is raised.
+            name: Names the transaction in messages, as ``"submitted"``.
 
         Raises:
-            LedgerError: It could not be made durable; nothing of it holds.
+            LedgerError: The transaction failed and was rolled back.
         """

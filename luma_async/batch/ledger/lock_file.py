@@ -1,15 +1,15 @@
-"""The one owner of a ledger, and how many changes it has recorded."""
+"""The owner of a ledger, and the number of changes that it has recorded."""
 
+import fcntl
 import os
 import re
 from pathlib import Path
 
 from attrs import define, field
 
-from luma_async._runtime.file_lock import lock
 from luma_async.errors import LedgerError
 
-_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _CONTENT = re.compile(r"process +(\d+)\nchanges +(\d*)\n")
 
 
@@ -17,12 +17,12 @@ _CONTENT = re.compile(r"process +(\d+)\nchanges +(\d*)\n")
 class LockFile:
     """A file beside the ledger that its owner keeps locked.
 
-    It counts the changes as well, outside of the ledger. A ledger with fewer of them has lost its
-    newest ones, as when its ``-wal`` file was deleted, or when an older copy was put in its place;
-    going on with that one would pay again for what it does not know.
+    It also counts the changes of the ledger. A ledger with fewer changes has lost the newest ones,
+    as when its ``-wal`` file was deleted or an older copy was put in its place. Paid orders that it
+    does not know would be paid again.
 
     Attributes:
-        changes: The number that was counted; None where it is not known.
+        changes: The number of changes; None if it is unknown.
     """
 
     _ledger: Path
@@ -37,29 +37,29 @@ class LockFile:
         """Become the owner.
 
         Raises:
-            LedgerError: Another process is.
+            LedgerError: Another process is the owner.
             OSError: The file cannot be written.
         """
         self._descriptor = os.open(self._path, _OPEN, 0o600)
         try:
-            lock(self._descriptor)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             found = self._read()
-            process = f" (process {found[1]})" if found else ""
-            raise LedgerError(f"{self._ledger}: another program{process} is at it") from None
+            pid = f" (pid {found[1]})" if found else ""
+            raise LedgerError(f"{self._ledger}: locked by another process{pid}") from None
         found = self._read()
         self.changes = int(found[2]) if found and found[2] else None
         self._note()
 
     def check(self, changes: int, *, closed: bool) -> None:
-        """Compare the changes that the ledger has with those that were counted, and count them.
+        """Compare the number of changes in the ledger with the counted ones, and count them.
 
         Args:
-            changes: What the ledger has.
-            closed: Whether its last owner closed it, so that nothing is left outside of the file.
+            changes: The number of changes in the ledger.
+            closed: Whether its last owner closed it, with nothing left outside of the file.
 
         Raises:
-            LedgerError: Some are missing.
+            LedgerError: Changes are missing.
         """
         lost = changes < self.changes if self.changes is not None else not closed
         if lost:
@@ -70,11 +70,11 @@ class LockFile:
                 "together; without them, paid orders would be paid again"
             )
         self.count(changes)
-        # Later counts may get lost with the power: a smaller one does no harm, an empty file does.
+        # A power failure may lose later counts: a smaller count is harmless, an empty file is not.
         os.fsync(self._descriptor)
 
     def count(self, changes: int) -> None:
-        """Note how many changes are durable."""
+        """Record how many changes are durable."""
         self.changes = changes
         self._note()
 
@@ -87,7 +87,7 @@ class LockFile:
         os.pwrite(self._descriptor, text.encode(), 0)
 
     def release(self) -> None:
-        """Let another be the owner."""
+        """Give up the ownership."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -1,4 +1,4 @@
-"""The ledger of a batch in an SQLite file, in a thread of its own."""
+"""The ledger of a batch in an SQLite file."""
 
 import hmac
 import logging
@@ -11,15 +11,15 @@ from contextlib import closing, suppress
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from luma_async._downloads.part_file import sync_folder
 from luma_async._runtime import telemetry
 from luma_async._runtime.failpoints import failpoint
 from luma_async._runtime.shield import in_executor
 from luma_async.batch.ledger.lock_file import LockFile
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record
+from luma_async.batch.ledger.sansio.record import Record
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite_rows import SqliteTransaction, now
 from luma_async.errors import LedgerError
 
@@ -35,16 +35,16 @@ _HEADER_BYTES = 100
 class SqliteLedger:
     """A ledger in a file of this machine, owned by one process at a time.
 
-    Each change is on the disk before it is told of: ``synchronous=FULL``, in WAL mode. All of it
-    happens in one thread of its own, so that a receipt never waits behind downloads.
+    Each change is on disk before `transact` returns: ``synchronous=FULL``, in WAL mode. All of it
+    runs in a dedicated thread, as a receipt must not wait behind downloads.
     """
 
     def __init__(self, path: Path, *, busy_seconds: float = 5.0) -> None:
-        """Name a file.
+        """Set the path of a ledger, to be opened by `open`.
 
         Args:
             path: The file.
-            busy_seconds: For how long a change waits while another program writes into the file.
+            busy_seconds: How long a change waits while another program writes into the file.
         """
         self._path = path
         self._busy_seconds = busy_seconds
@@ -55,12 +55,12 @@ class SqliteLedger:
         self._is_closed = False
 
     async def open(self, account: Callable[[bytes], str], *, accept_new_key: bool = False) -> None:
-        """Open the file, or make it.
+        """Open the file, or create it.
 
         Args:
-            account: Makes of a salt what tells the account from others.
-            accept_new_key: Whether the file may go on with another key of the same account. A
-                ledger with which nothing was paid yet always may.
+            account: Returns a mark of the account for a salt.
+            accept_new_key: Whether the file may be used with another key of the same account. A
+                ledger with no payments always may.
 
         Raises:
             LedgerError: It is in use, damaged, newer than this package, of another account, or
@@ -69,16 +69,16 @@ class SqliteLedger:
         try:
             await self._call(partial(self._open, account, accept_new_key))
         except BaseException:
-            # It was opened to the end even where the caller was cancelled meanwhile.
-            await self.close()
+            # The thread opens it even if the caller is cancelled meanwhile.
+            await self.aclose()
             raise
 
     async def transact(self, work: Callable[[LedgerTransaction], T], *, name: str) -> T:
-        """Do some work on the book, wholly or not at all; return when it is durable."""
+        """Run `work` in a transaction; return when its changes are durable."""
         return await self._call(partial(self._transact, work, name))
 
-    async def close(self) -> None:
-        """Bring everything into the one file, and give it up; closing again does nothing."""
+    async def aclose(self) -> None:
+        """Merge the -wal file, and give up the ownership; closing again does nothing."""
         self._check_process()
         if self._is_closed:
             return
@@ -87,17 +87,6 @@ class SqliteLedger:
             await in_executor(self._thread, self._close)
         finally:
             self._thread.shutdown(wait=False)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def _call(self, work: Callable[[], T]) -> T:
         self._check_process()
@@ -125,37 +114,37 @@ class SqliteLedger:
 
     def _open_file(self, account: Callable[[bytes], str], *, accept_new_key: bool) -> None:
         if not self._path.exists():
-            # The changes of a ledger that is gone would get into the new one.
+            # SQLite would apply the changes of the missing ledger to the new one.
             if (wal := _wal(self._path)).exists() and wal.stat().st_size:
                 raise LedgerError(f"{self._path} is missing, and {wal.name} is there; put it back")
             self._lock_file.check(0, closed=True)
             _create(self._path, account)
-        inspect_file(self._path)
+        _read_checked(self._path)
         connection = self._connection = sqlite3.connect(
             self._path, isolation_level=None, timeout=self._busy_seconds, check_same_thread=False
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        facts = dict(connection.execute("SELECT name, value FROM ledger"))
-        self._lock_file.check(_changes(connection), closed=facts["closed"] == "yes")
-        ours = account(bytes.fromhex(facts["salt"]))
+        properties = dict(connection.execute("SELECT name, value FROM ledger"))
+        self._lock_file.check(_changes(connection), closed=properties["closed"] == "yes")
+        ours = account(bytes.fromhex(properties["salt"]))
         (paid,) = connection.execute(
             "SELECT count(*) FROM orders WHERE tokens > 0 OR generation_id IS NOT NULL"
         ).fetchone()
         if (
             paid
             and not accept_new_key
-            and not hmac.compare_digest(ours.encode(), facts["account"].encode())
+            and not hmac.compare_digest(ours.encode(), properties["account"].encode())
         ):
             raise LedgerError(
-                f"{self._path}: it belongs to another key or another service. If the key is a new "
-                "one of the same account, say accept_new_key=True, or --accept-new-key"
+                f"{self._path}: it belongs to another key or another service. If this is a new key "
+                "of the same account, pass accept_new_key=True, or --accept-new-key"
             )
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            _set_facts(connection, account=ours, closed="no")
-        # A copy of the file alone has to show that it was not closed.
+            _set_properties(connection, account=ours, closed="no")
+        # A copy of the file without -wal must show that it was not closed.
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _transact(self, work: Callable[[LedgerTransaction], T], name: str) -> T:
@@ -170,7 +159,7 @@ class SqliteLedger:
                 failpoint(f"{name}: before commit")
                 connection.execute("COMMIT")
             except BaseException:
-                # Some errors have ended the transaction by themselves.
+                # After some errors SQLite has already ended the transaction.
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
@@ -179,7 +168,7 @@ class SqliteLedger:
         try:
             self._lock_file.count(changes)
         except OSError as error:
-            # It is durable all the same; the next one is counted again.
+            # The change is durable; the next one is counted again.
             self._warn("a change could not be counted", error)
         failpoint(f"{name}: after commit")
         return result
@@ -190,17 +179,17 @@ class SqliteLedger:
                 failpoint("close: before")
                 with self._connection:
                     self._connection.execute("BEGIN IMMEDIATE")
-                    _set_facts(self._connection, closed="yes")
+                    _set_properties(self._connection, closed="yes")
         except sqlite3.Error as error:
-            # What is in the -wal file stays there for the next owner.
+            # The -wal file stays for the next owner.
             self._warn("not closed in an orderly way", error)
         finally:
             self._release()
 
     def _warn(self, what: str, error: Exception) -> None:
-        facts = {telemetry.FILE: str(self._path), **telemetry.describe(error)}
+        attributes = {telemetry.FILE: str(self._path), **telemetry.describe(error)}
         telemetry.log(
-            logging.WARNING, "ledger.trouble", facts, "%s: %s: %s", self._path, what, error
+            logging.WARNING, "ledger.trouble", attributes, "%s: %s: %s", self._path, what, error
         )
 
     def _release(self) -> None:
@@ -210,51 +199,44 @@ class SqliteLedger:
         self._lock_file.release()
 
 
-def inspect_file(path: Path) -> None:
-    """Look whether a file is a whole ledger of a version that is known, without touching it.
-
-    Raises:
-        LedgerError: It is not.
-        OSError: It cannot be read.
-        sqlite3.Error: It is damaged.
-    """
-    with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
-    version, application = header[60:64], header[68:72]
-    if header[:16] != b"SQLite format 3\0" or int.from_bytes(application) != APPLICATION_ID:
-        raise LedgerError(
-            f"{path}: it is damaged, or no ledger of luma-async; it was left as it is"
-        )
-    if int.from_bytes(version) != VERSION:
-        raise LedgerError(
-            f"{path}: it is of version {int.from_bytes(version)}, and this package knows "
-            f"{VERSION}; install a newer luma-async. It was left as it is"
-        )
-    with closing(_connect_for_reading(path)) as connection:
-        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
-        if problems != ["ok"]:
-            raise LedgerError(f"{path}: it is damaged ({problems[0]}); it was left as it is")
-        SqliteTransaction(connection).records()
-
-
 def read_ledger(path: Path) -> list[Record]:
-    """Read the records of a ledger, whoever owns it, without changing it.
+    """Read the records of a ledger without changing it, whoever owns it.
 
     Raises:
-        LedgerError: There is none, or it is damaged.
+        LedgerError: There is none, it is damaged, or it has an unknown version.
     """
     try:
-        inspect_file(path)
-        with closing(_connect_for_reading(path)) as connection:
-            return SqliteTransaction(connection).records()
+        return _read_checked(path)
     except FileNotFoundError:
         raise LedgerError(f"{path}: there is no batch") from None
     except (sqlite3.Error, OSError) as error:
         raise LedgerError(f"{path}: cannot be read: {error}") from None
 
 
+def _read_checked(path: Path) -> list[Record]:
+    """Check the whole file and each record without changing anything, and return the records."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    version, application = header[60:64], header[68:72]
+    if header[:16] != b"SQLite format 3\0" or int.from_bytes(application) != APPLICATION_ID:
+        raise LedgerError(f"{path}: damaged, or not a ledger of luma-async; it was not changed")
+    if int.from_bytes(version) != VERSION:
+        raise LedgerError(
+            f"{path}: the ledger has version {int.from_bytes(version)}, and this package reads "
+            f"version {VERSION}; install a newer luma-async. It was not changed"
+        )
+    # Without a -wal file, an ordinary connection would leave files beside the ledger.
+    options = "mode=ro" if _wal(path).exists() else "mode=ro&immutable=1"
+    uri = f"{path.absolute().as_uri()}?{options}"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
+        if problems != ["ok"]:
+            raise LedgerError(f"{path}: damaged ({problems[0]}); it was not changed")
+        return SqliteTransaction(connection).records()
+
+
 def _create(path: Path, account: Callable[[bytes], str]) -> None:
-    """Make a ledger under another name first, so that there is a whole one or none."""
+    """Create a ledger under another name first, as there must be a whole one or none."""
     new = path.with_name(f"{path.name}.new")
     for name in (new.name, f"{new.name}-wal", f"{new.name}-shm"):
         new.with_name(name).unlink(missing_ok=True)
@@ -265,17 +247,13 @@ def _create(path: Path, account: Callable[[bytes], str]) -> None:
             f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN; {_SCHEMA} COMMIT;"
         )
         salt = secrets.token_bytes(16)
-        _set_facts(connection, made_at=now(), salt=salt.hex(), account=account(salt), closed="yes")
+        _set_properties(
+            connection, made_at=now(), salt=salt.hex(), account=account(salt), closed="yes"
+        )
     failpoint("create: before rename")
     new.rename(path)
     sync_folder(path.parent)
     failpoint("create: after rename")
-
-
-def _connect_for_reading(path: Path) -> sqlite3.Connection:
-    # Where nobody has it open, SQLite would put files beside it, and leave them there.
-    options = "mode=ro" if _wal(path).exists() else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
 
 
 def _wal(path: Path) -> Path:
@@ -287,9 +265,9 @@ def _changes(connection: sqlite3.Connection) -> int:
     return int(number)
 
 
-def _set_facts(connection: sqlite3.Connection, **facts: str) -> None:
+def _set_properties(connection: sqlite3.Connection, **properties: str) -> None:
     connection.executemany(
-        "INSERT OR REPLACE INTO ledger (name, value) VALUES (?, ?)", list(facts.items())
+        "INSERT OR REPLACE INTO ledger (name, value) VALUES (?, ?)", list(properties.items())
     )
 
 

@@ -1,4 +1,4 @@
-"""One transaction of an SQLite ledger: records to rows, and back."""
+"""One transaction on an SQLite ledger: records to rows, and back."""
 
 import json
 import sqlite3
@@ -18,8 +18,6 @@ _ORDER_COLUMNS = tuple(one.name for one in fields(Order))
 _OWN_COLUMNS = tuple(one.name for one in fields(Record) if one.name != "order")
 _MOMENTS = tuple(name for name in _OWN_COLUMNS if name.endswith("_at"))
 _COLUMNS = (*_OWN_COLUMNS, *_ORDER_COLUMNS, "checksum")
-
-
 _LIST = ", ".join(_COLUMNS)
 _PLACES = ", ".join(f":{name}" for name in _COLUMNS)
 _CHANGED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "number")
@@ -31,7 +29,7 @@ _WRITE = (
 
 @define(eq=False)
 class SqliteTransaction:
-    """One transaction of an SQLite file."""
+    """One transaction on an SQLite file."""
 
     _connection: sqlite3.Connection
 
@@ -49,7 +47,7 @@ class SqliteTransaction:
         return [_record(row) for row in rows]
 
     def write(self, record: Record) -> None:
-        """Put a record in the place of the one before, and note the change."""
+        """Add or replace a record, and record the change as an event."""
         self._connection.execute(_WRITE, _row(record))
         self._connection.execute(
             "INSERT INTO events (at, order_number, state, generation_id, reason) "
@@ -68,7 +66,7 @@ class SqliteTransaction:
         return [Run(number=number, has_baseline=bool(baseline)) for number, baseline in rows]
 
     def write_run(self, run: Run) -> None:
-        """Put a run in the place of the one before, or add it."""
+        """Add or replace a run."""
         self._connection.execute(
             "INSERT INTO runs (number, began_at, has_baseline) VALUES (?, ?, ?) "
             "ON CONFLICT (number) DO UPDATE SET has_baseline = excluded.has_baseline",
@@ -76,14 +74,14 @@ class SqliteTransaction:
         )
 
     def seen(self) -> Mapping[str, int]:
-        """Return the foreign generations of the account."""
+        """Return the generations that no order became, each with the run that first saw it."""
         return dict(self._connection.execute("SELECT generation_id, run FROM foreign_generations"))
 
     def see(self, generation_ids: Iterable[str], run: int) -> None:
-        """Note generations that were in the account when a run began."""
+        """Record generations that were in the account when a run began."""
         self._connection.executemany(
             "INSERT OR IGNORE INTO foreign_generations (generation_id, run) VALUES (?, ?)",
-            [(name, run) for name in generation_ids],
+            [(generation_id, run) for generation_id in generation_ids],
         )
 
     def _one(self, column: str, value: str) -> Record | None:
@@ -103,7 +101,8 @@ def _row(record: Record) -> dict[str, object]:
 
 
 def _checksum(values: Iterable[object]) -> int:
-    """Make a CRC-32 of all columns of a row; booleans are numbers there."""
+    """Return a CRC-32 of all columns of a row: SQLite has no checksums of its own."""
+    # SQLite stores booleans as integers.
     plain = [int(value) if isinstance(value, bool) else value for value in values]
     return zlib.crc32(json.dumps(plain).encode())
 

@@ -1,6 +1,6 @@
 """Orders from files: a prompt a line, JSON Lines or CSV; all of a file or nothing.
 
-Every problem is found before anything is paid, and is named by its line.
+Problems are found before anything is paid, and are reported with their line numbers.
 """
 
 import csv
@@ -8,16 +8,17 @@ import io
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from attrs import fields, frozen
+from attrs import fields
 
 from luma_async._api.sansio.codec import read_json
 from luma_async._api.sansio.validation import check_order
 from luma_async._runtime.sansio.escaping import printable
+from luma_async.batch.ledger.sansio.record import NewOrder
 from luma_async.errors import ConfigurationError, ResponseFormatError
 from luma_async.models import Order
 
 Entry = dict[str, object] | str
-"""What stands in a file for an order: its fields, or what is wrong with them."""
+"""The fields of an order in a file, or what is wrong with them."""
 
 _MAX_SHOWN = 10
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
@@ -26,38 +27,23 @@ _NAMES = ("id", "prompt", _PROMPT, *_OPTIONS)
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-@frozen
-class Sourced:
-    """An order, where it comes from, and the name that the caller gave it.
-
-    Attributes:
-        order: What is ordered.
-        source: The file and the line, as in ``"prompts.txt:7"``.
-        key: What stands in the field ``id``; None without one.
-    """
-
-    order: Order
-    source: str
-    key: str | None = None
-
-
-def read_orders(name: str, data: bytes) -> list[Sourced]:
+def read_orders(name: str, data: bytes) -> list[NewOrder]:
     """Read the orders of a file, all of them or none.
 
-    How the name ends tells the kind: ``.jsonl`` and ``.ndjson`` hold a JSON object a line; the
-    first row of ``.csv`` and ``.tsv`` names the fields, and an empty cell stands for the default.
-    Any other file holds a prompt a line, or a JSON object where the line begins with ``{``. Empty
-    lines are passed over.
+    The ending of the name decides the format. ``.jsonl`` and ``.ndjson`` hold a JSON object a line.
+    The first row of ``.csv`` and ``.tsv`` names the fields; an empty cell stands for the default.
+    Any other file holds a prompt a line, or a JSON object if the line begins with ``{``. Empty
+    lines are ignored.
 
-    The fields are those of `Order`. ``prompt`` is another name for ``user_prompt``, and ``id`` the
-    caller's own name for the order.
+    The fields are those of `Order`. ``prompt`` is another name for ``user_prompt``. ``id`` is the
+    caller's own id for the order.
 
     Raises:
-        ConfigurationError: Lines cannot be orders; the message names the first ten of them. Or
+        ConfigurationError: Some lines are not valid orders (the message names the first ten), or
             there are no orders.
     """
     file = printable(name)
-    orders: list[Sourced] = []
+    orders: list[NewOrder] = []
     problems: list[str] = []
     lines: dict[str, int] = {}
     for line, entry in _entries(name.lower(), data):
@@ -65,10 +51,10 @@ def read_orders(name: str, data: bytes) -> list[Sourced]:
         try:
             if isinstance(entry, str):
                 raise ConfigurationError(entry)
-            key = check_key(entry.get("id"))
-            if key is not None and lines.setdefault(key, line) != line:
-                raise ConfigurationError(f"id {key!r} is that of line {lines[key]}, too")
-            orders.append(Sourced(_order(entry), source, key))
+            order_id = check_order_id(entry.get("id"))
+            if order_id is not None and lines.setdefault(order_id, line) != line:
+                raise ConfigurationError(f"id {order_id!r} is that of line {lines[order_id]}, too")
+            orders.append(NewOrder(_order(entry), source, order_id=order_id))
         except ConfigurationError as error:
             problems.append(f"{source}: {printable(str(error))}")
     if problems:
@@ -84,7 +70,7 @@ def _entries(name: str, data: bytes) -> Iterator[tuple[int, Entry]]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # The codec counts from behind the mark that some editors begin a file with.
+        # The codec counts from after the byte order mark.
         before = error.object[: error.start].decode("latin-1")
         yield len(_LINE_BREAK.findall(before)) + 1, "expected UTF-8"
         return
@@ -92,7 +78,7 @@ def _entries(name: str, data: bytes) -> Iterator[tuple[int, Entry]]:
         yield from _rows(text, "," if name.endswith(".csv") else "\t")
         return
     if name.endswith(".json"):
-        # One list of orders over many lines would be paid for line by line, as prompts.
+        # Each line of one JSON list would be read as a prompt, and paid for.
         yield 1, "expected an object a line, in a file that is named .jsonl"
         return
     only_json = name.endswith((".jsonl", ".ndjson"))
@@ -158,11 +144,11 @@ def _misnamed(names: Collection[str]) -> str:
     return "" if "prompt" in names or _PROMPT in names else f"{_PROMPT} is missing"
 
 
-def check_key(value: object) -> str | None:
-    """Pass the name that a caller gives an order; None stands for no name.
+def check_order_id(value: object) -> str | None:
+    """Return the id that a caller gives an order; None stands for no id.
 
     Raises:
-        ConfigurationError: It is no text of 1 to 200 printable characters.
+        ConfigurationError: It is not text of 1 to 200 printable characters.
     """
     if value is None:
         return None

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from attrs import evolve
 
 from luma_async.batch.ledger.interface import Ledger
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, Record, Run
+from luma_async.batch.ledger.sansio.record import Record, Run
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.errors import LedgerError
 from luma_async.models import Order
@@ -57,7 +59,7 @@ async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "memory":
         yield MemoryLedger()
         return
-    async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
+    async with aclosing(SqliteLedger(tmp_path / "orders.sqlite")) as ledger:
         await ledger.open(lambda salt: "account")
         yield ledger
 
@@ -65,16 +67,16 @@ async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 async def put(ledger: Ledger, *records: Record) -> None:
     """Write some records."""
 
-    def write(book: LedgerTransaction) -> None:
+    def write(transaction: LedgerTransaction) -> None:
         for record in records:
-            book.write(record)
+            transaction.write(record)
 
     await ledger.transact(write, name="test")
 
 
 async def records(ledger: Ledger) -> list[Record]:
     """Read all records."""
-    return await ledger.transact(lambda book: book.records(), name="read")
+    return await ledger.transact(lambda transaction: transaction.records(), name="read")
 
 
 async def count(ledger: Ledger) -> int:
@@ -82,31 +84,37 @@ async def count(ledger: Ledger) -> int:
     return (await records(ledger))[0].attempts
 
 
-def increment(book: LedgerTransaction) -> int:
+def increment(transaction: LedgerTransaction) -> int:
     """Read and write, so that a transaction that is not alone loses something."""
-    (record,) = book.records()
-    book.write(evolve(record, attempts=record.attempts + 1))
+    (record,) = transaction.records()
+    transaction.write(evolve(record, attempts=record.attempts + 1))
     return record.attempts + 1
 
 
 async def test_a_new_ledger_is_empty(ledger: Ledger) -> None:
     """Nothing is known, and nothing was spent."""
 
-    def look(book: LedgerTransaction) -> list[object]:
-        return [book.find("fox"), book.holder("g-1"), book.records(), book.spent(), book.runs()]
+    def look(transaction: LedgerTransaction) -> list[object]:
+        return [
+            transaction.find("fox"),
+            transaction.holder("g-1"),
+            transaction.records(),
+            transaction.spent(),
+            transaction.runs(),
+        ]
 
     assert [None, None, [], 0, []] == await ledger.transact(look, name="look")
-    assert {} == await ledger.transact(lambda book: book.seen(), name="look")
+    assert {} == await ledger.transact(lambda transaction: transaction.seen(), name="look")
 
 
 async def test_a_record_comes_back_as_it_was(ledger: Ledger) -> None:
     """Each field is kept to the microsecond and to the last character."""
-    await ledger.transact(lambda book: book.write_run(Run(number=1)), name="run")
+    await ledger.transact(lambda transaction: transaction.write_run(Run(number=1)), name="run")
     await put(ledger, FOX, FULL)
     assert [FOX, FULL] == await records(ledger)
-    assert FULL == await ledger.transact(lambda book: book.find("hare"), name="find")
-    assert FULL == await ledger.transact(lambda book: book.holder("g-1"), name="find")
-    assert None is await ledger.transact(lambda book: book.holder("g-0"), name="find")
+    assert FULL == await ledger.transact(lambda transaction: transaction.find("hare"), name="find")
+    assert FULL == await ledger.transact(lambda transaction: transaction.holder("g-1"), name="find")
+    assert None is await ledger.transact(lambda transaction: transaction.holder("g-0"), name="find")
 
 
 async def test_records_are_in_the_order_of_their_numbers(ledger: Ledger) -> None:
@@ -123,22 +131,22 @@ async def test_writing_replaces(ledger: Ledger) -> None:
     changed = evolve(FOX, state="submitted", generation_id="g-7", tokens=5, sent_at=AT)
     await put(ledger, changed, evolve(changed, generation_id="g-8"))
     assert [evolve(changed, generation_id="g-8")] == await records(ledger)
-    assert None is await ledger.transact(lambda book: book.holder("g-7"), name="find")
+    assert None is await ledger.transact(lambda transaction: transaction.holder("g-7"), name="find")
 
 
 async def test_what_was_spent_is_the_sum(ledger: Ledger) -> None:
     """The tokens of each order count, whatever became of it."""
     await put(ledger, evolve(FOX, tokens=3), evolve(FOX, order_id="b", number=2, tokens=2**40))
-    assert 2**40 + 3 == await ledger.transact(lambda book: book.spent(), name="spent")
+    assert 2**40 + 3 == await ledger.transact(lambda transaction: transaction.spent(), name="spent")
 
 
 async def test_runs_are_kept_in_their_order(ledger: Ledger) -> None:
     """A run that got its baseline takes the place of what it was before."""
 
-    def work(book: LedgerTransaction) -> list[Run]:
+    def work(transaction: LedgerTransaction) -> list[Run]:
         for run in (Run(number=2), Run(number=1), Run(number=1, has_baseline=True)):
-            book.write_run(run)
-        return book.runs()
+            transaction.write_run(run)
+        return transaction.runs()
 
     assert [Run(number=1, has_baseline=True), Run(number=2)] == await ledger.transact(
         work, name="run"
@@ -148,23 +156,23 @@ async def test_runs_are_kept_in_their_order(ledger: Ledger) -> None:
 async def test_a_generation_is_of_the_run_that_saw_it_first(ledger: Ledger) -> None:
     """Seen again it stays what it was."""
 
-    def work(book: LedgerTransaction) -> None:
-        book.write_run(Run(number=1))
-        book.write_run(Run(number=2))
-        book.see(["g-1", "g-2"], 1)
-        book.see(iter(["g-2", "g-3"]), 2)
+    def work(transaction: LedgerTransaction) -> None:
+        transaction.write_run(Run(number=1))
+        transaction.write_run(Run(number=2))
+        transaction.see(["g-1", "g-2"], 1)
+        transaction.see(iter(["g-2", "g-3"]), 2)
 
     await ledger.transact(work, name="see")
-    seen = await ledger.transact(lambda book: dict(book.seen()), name="look")
+    seen = await ledger.transact(lambda transaction: dict(transaction.seen()), name="look")
     assert {"g-1": 1, "g-2": 1, "g-3": 2} == seen
 
 
 async def test_a_transaction_sees_what_it_has_done_itself(ledger: Ledger) -> None:
     """Rules build on each other within one."""
 
-    def work(book: LedgerTransaction) -> tuple[Record | None, int]:
-        book.write(evolve(FOX, tokens=7, generation_id="g-1"))
-        return book.holder("g-1"), book.spent()
+    def work(transaction: LedgerTransaction) -> tuple[Record | None, int]:
+        transaction.write(evolve(FOX, tokens=7, generation_id="g-1"))
+        return transaction.holder("g-1"), transaction.spent()
 
     found, spent = await ledger.transact(work, name="test")
     assert ("fox", 7) == (found and found.order_id, spent)
@@ -174,17 +182,19 @@ async def test_what_raises_is_undone(ledger: Ledger) -> None:
     """Of all that a transaction did nothing is left, and its error is the caller's."""
     await put(ledger, FOX)
 
-    def work(book: LedgerTransaction) -> None:
-        book.write(evolve(FOX, tokens=7))
-        book.write(evolve(FOX, order_id="b", number=2))
-        book.write_run(Run(number=1))
-        book.see(["g-1"], 1)
+    def work(transaction: LedgerTransaction) -> None:
+        transaction.write(evolve(FOX, tokens=7))
+        transaction.write(evolve(FOX, order_id="b", number=2))
+        transaction.write_run(Run(number=1))
+        transaction.see(["g-1"], 1)
         raise ZeroDivisionError("mine")
 
     with pytest.raises(ZeroDivisionError, match="mine"):
         await ledger.transact(work, name="test")
     assert [FOX] == await records(ledger)
-    left = await ledger.transact(lambda book: (book.runs(), dict(book.seen())), name="look")
+    left = await ledger.transact(
+        lambda transaction: (transaction.runs(), dict(transaction.seen())), name="look"
+    )
     assert ([], {}) == left
     await put(ledger, evolve(FOX, tokens=8))
 
@@ -244,8 +254,8 @@ async def test_p34_work_that_fails_behind_a_cancelled_caller_is_undone(ledger: L
     """Nobody is left to hear of the error, and nothing is left of the work."""
     await put(ledger, FOX)
 
-    def work(book: LedgerTransaction) -> None:
-        book.write(evolve(FOX, tokens=7))
+    def work(transaction: LedgerTransaction) -> None:
+        transaction.write(evolve(FOX, tokens=7))
         raise ZeroDivisionError
 
     task = asyncio.ensure_future(ledger.transact(work, name="test"))
@@ -260,10 +270,11 @@ async def test_p34_work_that_fails_behind_a_cancelled_caller_is_undone(ledger: L
 
 async def test_sqlite_works_in_a_thread_of_its_own(tmp_path: Path) -> None:
     """Always in the same one, and never in that of the event loop."""
-    async with SqliteLedger(tmp_path / "orders.sqlite") as ledger:
+    async with aclosing(SqliteLedger(tmp_path / "orders.sqlite")) as ledger:
         await ledger.open(lambda salt: "account")
         names = {
-            await ledger.transact(lambda book: threading.get_ident(), name="test") for _ in range(5)
+            await ledger.transact(lambda transaction: threading.get_ident(), name="test")
+            for _ in range(5)
         }
     assert 1 == len(names)
     assert threading.get_ident() not in names

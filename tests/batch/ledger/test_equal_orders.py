@@ -19,25 +19,29 @@ OTHER = Order("a blue fox")
 
 
 @pytest.fixture
-def book() -> Iterator[SqliteTransaction]:
+def transaction() -> Iterator[SqliteTransaction]:
     """Three orders, of which two are equal, and a run that begins in an empty account."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.executescript(
         resources.files("luma_async.batch.ledger").joinpath("schema.sql").read_text()
     )
-    book = SqliteTransaction(connection)
+    transaction = SqliteTransaction(connection)
     rules.plan(
-        book,
-        [NewOrder(FOX, key="first"), NewOrder(FOX, key="second"), NewOrder(OTHER, key="other")],
+        transaction,
+        [
+            NewOrder(FOX, order_id="first"),
+            NewOrder(FOX, order_id="second"),
+            NewOrder(OTHER, order_id="other"),
+        ],
     )
-    begin_run(book)
-    yield book
+    begin_run(transaction)
+    yield transaction
     connection.close()
 
 
-def begin_run(book: SqliteTransaction, *listed: str) -> None:
+def begin_run(transaction: SqliteTransaction, *listed: str) -> None:
     """Begin a run in an account in which the list shows these."""
-    rules.set_baseline(book, rules.begin_run(book), listed)
+    rules.set_baseline(transaction, rules.begin_run(transaction), listed)
 
 
 def at(seconds: float) -> datetime:
@@ -45,9 +49,9 @@ def at(seconds: float) -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
-def send(book: SqliteTransaction, name: str, seconds: float) -> None:
+def send(transaction: SqliteTransaction, name: str, seconds: float) -> None:
     """Note that an order is sent."""
-    rules.mark_submitting(book, name, at=at(seconds), price=500_000, budget=None)
+    rules.mark_submitting(transaction, name, at=at(seconds), price=500_000, budget=None)
 
 
 def shown(**prompts: str) -> list[GenerationSummary]:
@@ -56,48 +60,48 @@ def shown(**prompts: str) -> list[GenerationSummary]:
 
 
 def test_no_order_is_sent_again_while_the_list_may_hide_that_of_an_equal_one(
-    book: SqliteTransaction,
+    transaction: SqliteTransaction,
 ) -> None:
     """Two of my equal orders are paid, the list is late with one, and neither is paid again."""
-    send(book, "first", -5)
-    begin_run(book)
-    rules.mark_unknown(book, "first", reason="the program ended", at=at(0))
-    send(book, "other", 4)
-    rules.accept(book, "other", "of-other", at=at(5))
-    send(book, "second", 55)
-    rules.mark_unknown(book, "second", reason="the connection broke", at=at(57))
+    send(transaction, "first", -5)
+    begin_run(transaction)
+    rules.mark_unknown(transaction, "first", reason="the program ended", at=at(0))
+    send(transaction, "other", 4)
+    rules.accept(transaction, "other", "of-other", at=at(5))
+    send(transaction, "second", 55)
+    rules.mark_unknown(transaction, "second", reason="the connection broke", at=at(57))
     # What became of the second is not listed yet; what became of the first may be the second's.
     listed = shown(**{"of-other": OTHER.user_prompt, "of-first": FOX.user_prompt})
-    _, is_absent = resolve_unknown(book, "first", listed, at=at(60))
+    _, is_absent = resolve_unknown(transaction, "first", listed, at=at(60))
     assert not is_absent
-    rules.accept(book, "second", "of-first", at=at(117), adopted=True)
+    rules.accept(transaction, "second", "of-first", at=at(117), adopted=True)
     listed += shown(**{"of-second": FOX.user_prompt})
-    record, _ = resolve_unknown(book, "first", listed, at=at(120))
+    record, _ = resolve_unknown(transaction, "first", listed, at=at(120))
     assert "of-second" == record.generation_id
 
 
 def test_a_failed_generation_that_is_paid_anew_is_not_taken_for_an_equal_order(
-    book: SqliteTransaction,
+    transaction: SqliteTransaction,
 ) -> None:
     """The failed video of an order that I retried does not become another order's of mine."""
     for name in ("first", "second", "other"):
-        send(book, name, 0)
-    rules.accept(book, "first", "failed-one", at=at(1))
-    rules.fail(book, "first", reason="no reason given", at=at(5))
-    rules.mark_unknown(book, "second", reason="the connection broke", at=at(2))
-    rules.accept(book, "other", "of-other", at=at(3))
-    rules.retry(book, ["first"])
-    begin_run(book, "failed-one", "of-other")
+        send(transaction, name, 0)
+    rules.accept(transaction, "first", "failed-one", at=at(1))
+    rules.fail(transaction, "first", reason="no reason given", at=at(5))
+    rules.mark_unknown(transaction, "second", reason="the connection broke", at=at(2))
+    rules.accept(transaction, "other", "of-other", at=at(3))
+    rules.retry(transaction, ["first"])
+    begin_run(transaction, "failed-one", "of-other")
     listed = shown(**{"failed-one": FOX.user_prompt, "of-other": OTHER.user_prompt})
-    record, _ = resolve_unknown(book, "second", listed, at=at(100))
+    record, _ = resolve_unknown(transaction, "second", listed, at=at(100))
     assert ("unknown", None) == (record.state, record.generation_id)
 
 
-def test_orders_without_a_run_can_be_planned_anew(book: SqliteTransaction) -> None:
+def test_orders_without_a_run_can_be_planned_anew(transaction: SqliteTransaction) -> None:
     """An order that failed in my task queue, which has no runs, is planned anew."""
-    book._connection.execute("DELETE FROM runs")
-    send(book, "first", 0)
-    rules.accept(book, "first", "failed-one", at=at(1))
-    rules.fail(book, "first", reason="no reason given", at=at(5))
-    assert ["planned"] == [record.state for record in rules.retry(book, ["first"])]
-    assert {} == book.seen()
+    transaction._connection.execute("DELETE FROM runs")
+    send(transaction, "first", 0)
+    rules.accept(transaction, "first", "failed-one", at=at(1))
+    rules.fail(transaction, "first", reason="no reason given", at=at(5))
+    assert ["planned"] == [record.state for record in rules.retry(transaction, ["first"])]
+    assert {} == transaction.seen()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from attrs import evolve
 from luma_async._api.sansio.api_key import Account, Secret
 from luma_async._runtime import failpoints
 from luma_async.batch.ledger.sansio import transitions as rules
-from luma_async.batch.ledger.sansio.record import LedgerTransaction, NewOrder, Record
+from luma_async.batch.ledger.sansio.record import NewOrder, Record
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.batch.ledger.sqlite import APPLICATION_ID, VERSION, SqliteLedger, read_ledger
 from luma_async.batch.ledger.sqlite_rows import SqliteTransaction
 from luma_async.errors import LedgerError
@@ -44,20 +45,20 @@ def account(key: str = KEY, url: str = URL) -> Callable[[bytes], str]:
 @asynccontextmanager
 async def opened(path: Path, **options: Any) -> AsyncIterator[SqliteLedger]:
     """Own a ledger for a while."""
-    async with SqliteLedger(path, **options) as ledger:
+    async with aclosing(SqliteLedger(path, **options)) as ledger:
         await ledger.open(account())
         yield ledger
 
 
 async def add(ledger: SqliteLedger, *prompts: str) -> None:
     """Add some orders."""
-    orders = [NewOrder(Order(prompt), "prompts.txt:1", key=prompt) for prompt in prompts]
-    await ledger.transact(lambda book: rules.plan(book, orders), name="add")
+    orders = [NewOrder(Order(prompt), "prompts.txt:1", order_id=prompt) for prompt in prompts]
+    await ledger.transact(lambda transaction: rules.plan(transaction, orders), name="add")
 
 
 async def records(ledger: SqliteLedger) -> list[Record]:
     """Read all records."""
-    return await ledger.transact(lambda book: book.records(), name="read")
+    return await ledger.transact(lambda transaction: transaction.records(), name="read")
 
 
 async def prompts(ledger: SqliteLedger) -> list[str]:
@@ -65,7 +66,7 @@ async def prompts(ledger: SqliteLedger) -> list[str]:
     return [record.order.user_prompt for record in await records(ledger)]
 
 
-async def read_error(path: Path, key: str = KEY, url: str = URL, **options: Any) -> str:
+async def refusal(path: Path, key: str = KEY, url: str = URL, **options: Any) -> str:
     """Open a ledger in vain, and return why."""
     ledger = SqliteLedger(path)
     with pytest.raises(LedgerError) as raised:
@@ -111,7 +112,9 @@ async def closed(path: Path) -> Path:
     async with opened(path) as ledger:
         await add(ledger, *(f"{animal} in the snow" for animal in ("fox", "hare", "lynx")))
         run = await ledger.transact(rules.begin_run, name="run")
-        await ledger.transact(lambda book: rules.set_baseline(book, run, ["g-0"]), name="run")
+        await ledger.transact(
+            lambda transaction: rules.set_baseline(transaction, run, ["g-0"]), name="run"
+        )
     return path
 
 
@@ -132,7 +135,9 @@ class TestFile:
         async with opened(path) as ledger:
             pragmas = ["application_id", "user_version", "journal_mode", "synchronous"]
             found = await ledger.transact(
-                lambda book: [pragma(book, name) for name in [*pragmas, "foreign_keys"]],
+                lambda transaction: [
+                    pragma(transaction, name) for name in [*pragmas, "foreign_keys"]
+                ],
                 name="look",
             )
         assert [APPLICATION_ID, VERSION, "wal", 2, 1] == found
@@ -166,22 +171,22 @@ class TestFile:
             lost: Any = "lost"
             broken = evolve(before[0], state=lost)
             with pytest.raises(LedgerError, match="cannot note 'test'"):
-                await ledger.transact(lambda book: book.write(broken), name="test")
+                await ledger.transact(lambda transaction: transaction.write(broken), name="test")
             assert before == await records(ledger)
 
 
-def pragma(book: LedgerTransaction, name: str) -> object:
+def pragma(transaction: LedgerTransaction, name: str) -> object:
     """Ask SQLite for a setting."""
-    assert isinstance(book, SqliteTransaction)
-    return book._connection.execute(f"PRAGMA {name}").fetchone()[0]
+    assert isinstance(transaction, SqliteTransaction)
+    return transaction._connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
-def send_two(book: LedgerTransaction) -> None:
+def send_two(transaction: LedgerTransaction) -> None:
     """Send two orders, and lose the answer of the second one."""
     at = datetime(2026, 3, 1, tzinfo=UTC)
     for name in ("fox in the snow", "hare in the snow"):
-        rules.mark_submitting(book, name, at=at, price=500_000, budget=None)
-    rules.mark_unknown(book, "hare in the snow", reason="timeout", at=at)
+        rules.mark_submitting(transaction, name, at=at, price=500_000, budget=None)
+    rules.mark_unknown(transaction, "hare in the snow", reason="timeout", at=at)
 
 
 class TestOwner:
@@ -190,9 +195,7 @@ class TestOwner:
     async def test_p28_a_second_owner_is_refused_at_once(self, path: Path) -> None:
         """In this process as in others; the message names the process."""
         async with opened(path) as ledger:
-            assert f"{path}: another program (process {os.getpid()}) is at it" == await read_error(
-                path
-            )
+            assert f"{path}: locked by another process (pid {os.getpid()})" == await refusal(path)
             await add(ledger, "fox")
         async with opened(path) as ledger:
             assert ["fox"] == await prompts(ledger)
@@ -200,7 +203,7 @@ class TestOwner:
     async def test_p28_p29_another_process_owns_it_until_it_dies(self, path: Path) -> None:
         """Killed, it leaves what it had noted, and no lock."""
         with owner(path) as process:
-            assert f"(process {process.pid}) is at it" in await read_error(path)
+            assert f"locked by another process (pid {process.pid})" in await refusal(path)
             before = contents(path)
             found = await asyncio.to_thread(read_ledger, path)
             assert ["fox"] == [record.order_id for record in found]
@@ -214,7 +217,7 @@ class TestOwner:
         """It is kept all the same."""
         async with opened(path) as ledger:
             Path(f"{path}.lock").write_bytes(b"\xff\x00")
-            assert f"{path}: another program is at it" == await read_error(path)
+            assert f"{path}: locked by another process" == await refusal(path)
             await add(ledger, "fox")
 
     async def test_p30_a_forked_process_has_no_ledger(self, path: Path) -> None:
@@ -232,7 +235,7 @@ class TestOwner:
         async with opened(path) as ledger:
             with monkeypatch.context() as context:
                 context.setattr(os, "getpid", lambda: 1)
-                for work in (records(ledger), ledger.close(), ledger.open(account())):
+                for work in (records(ledger), ledger.aclose(), ledger.open(account())):
                     with pytest.raises(LedgerError, match="a forked process"):
                         await work
             assert [] == await records(ledger)
@@ -243,16 +246,16 @@ class TestOwner:
         with pytest.raises(LedgerError, match="the ledger is closed"):
             await records(ledger)
         await ledger.open(account())
-        await ledger.close()
-        await ledger.close()
+        await ledger.aclose()
+        await ledger.aclose()
         for work in (records(ledger), ledger.open(account())):
             with pytest.raises(LedgerError, match="the ledger is closed"):
                 await work
-        await ledger.close()
+        await ledger.aclose()
 
     async def test_one_that_was_never_open_can_be_closed(self, path: Path) -> None:
         """Nothing is made for that."""
-        async with SqliteLedger(path):
+        async with aclosing(SqliteLedger(path)):
             pass
         assert [] == names(path)
 
@@ -276,28 +279,28 @@ class TestAccount:
     )
     async def test_p27_another_account_is_refused(self, closed: Path, key: str, url: str) -> None:
         """Its orders were paid by somebody else; a new key of the same account takes it over."""
-        async with SqliteLedger(closed) as ledger:
+        async with aclosing(SqliteLedger(closed)) as ledger:
             await ledger.open(account())
             name = (await records(ledger))[0].order_id
             await ledger.transact(
-                lambda book: rules.mark_submitting(
-                    book, name, at=datetime.now(UTC), price=1, budget=None
+                lambda transaction: rules.mark_submitting(
+                    transaction, name, at=datetime.now(UTC), price=1, budget=None
                 ),
                 name="submitting",
             )
         before = contents(closed)
-        assert "it belongs to another key or another service" in await read_error(closed, key, url)
+        assert "it belongs to another key or another service" in await refusal(closed, key, url)
         assert before == contents(closed)
-        async with SqliteLedger(closed) as ledger:
+        async with aclosing(SqliteLedger(closed)) as ledger:
             await ledger.open(account(key, url), accept_new_key=True)
             assert 3 == len(await records(ledger))
-        assert "it belongs to another key" in await read_error(closed)
-        async with SqliteLedger(closed) as ledger:
+        assert "it belongs to another key" in await refusal(closed)
+        async with aclosing(SqliteLedger(closed)) as ledger:
             await ledger.open(account(key, url))
 
     async def test_a_ledger_that_has_paid_nothing_goes_over_to_any_key(self, closed: Path) -> None:
         """The first key was mistyped: that is no reason to begin anew."""
-        async with SqliteLedger(closed) as ledger:
+        async with aclosing(SqliteLedger(closed)) as ledger:
             await ledger.open(account("sk-another-key"))
             assert 3 == len(await records(ledger))
 
@@ -318,8 +321,8 @@ class TestDamage:
     async def refused_untouched(self, path: Path) -> str:
         """Open a file in vain, twice, with nothing changed and nothing left but the lock."""
         before = contents(path)
-        first = await read_error(path)
-        assert first == await read_error(path)
+        first = await refusal(path)
+        assert first == await refusal(path)
         assert before == contents(path)
         assert [NAME, f"{NAME}.lock"] == names(path)
         with pytest.raises(LedgerError):
@@ -339,7 +342,7 @@ class TestDamage:
     async def test_what_is_no_ledger_is_left_alone(self, path: Path, data: bytes) -> None:
         """It may be somebody's only copy of something."""
         path.write_bytes(data)
-        message = "it is damaged, or no ledger of luma-async; it was left as it is"
+        message = "damaged, or not a ledger of luma-async; it was not changed"
         assert f"{path}: {message}" == await self.refused_untouched(path)
 
     async def test_a_database_of_another_program_is_left_alone(self, path: Path) -> None:
@@ -347,13 +350,13 @@ class TestDamage:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("CREATE TABLE orders (number)")
             connection.execute("PRAGMA application_id = 7")
-        assert "no ledger of luma-async" in await self.refused_untouched(path)
+        assert "not a ledger of luma-async" in await self.refused_untouched(path)
 
     async def test_p26_a_newer_version_is_left_alone(self, closed: Path) -> None:
         """A newer package has to read it."""
         patch(closed, 60, (VERSION + 1).to_bytes(4))
         message = await self.refused_untouched(closed)
-        assert f"it is of version {VERSION + 1}, and this package knows {VERSION}" in message
+        assert f"has version {VERSION + 1}, and this package reads version {VERSION}" in message
 
     @pytest.mark.parametrize(
         "size", [1, 16, 80, 99, 100, 512, 4095, 4096, 4097, 8192, 20_000, -8192, -4096]
@@ -414,7 +417,7 @@ class TestDamage:
                 assert flipped(data, place) == closed.read_bytes()
                 continue
             assert expected == await records(ledger)
-            await ledger.close()
+            await ledger.aclose()
 
     @pytest.mark.parametrize(
         "statement",
@@ -433,12 +436,12 @@ class TestDamage:
         """Somebody has written into it; it is an error of this package, and not of another."""
         with closing(sqlite3.connect(closed)) as connection, connection:
             connection.execute(statement)
-        assert str(closed) in await read_error(closed) or statement.startswith("UPDATE orders")
+        assert str(closed) in await refusal(closed) or statement.startswith("UPDATE orders")
 
     async def test_p22_a_folder_that_is_no_file_is_refused(self, path: Path) -> None:
         """Neither written nor read."""
         path.mkdir()
-        assert "cannot be opened" in await read_error(path)
+        assert "cannot be opened" in await refusal(path)
         with pytest.raises(LedgerError, match="cannot be read"):
             read_ledger(path)
 
@@ -450,7 +453,7 @@ class TestDamage:
 
     async def test_p22_a_folder_that_is_missing_is_refused(self, tmp_path: Path) -> None:
         """It may be on a disk that is not there."""
-        assert "cannot be opened" in await read_error(tmp_path / "none" / NAME)
+        assert "cannot be opened" in await refusal(tmp_path / "none" / NAME)
 
     async def test_p22_a_folder_that_cannot_be_written_is_refused(self) -> None:
         """Before anything is sent, and with nothing left there."""
@@ -466,7 +469,7 @@ class TestDamage:
         target = path.parent / "precious"
         target.write_text("precious")
         Path(f"{path}.lock").symlink_to(target)
-        assert "cannot be opened" in await read_error(path)
+        assert "cannot be opened" in await refusal(path)
         assert "precious" == target.read_text()
 
 
@@ -502,7 +505,7 @@ class TestLosses:
             before = copy(path)
         had_file = image.exists()
         for _ in range(3):
-            assert message in await read_error(image)
+            assert message in await refusal(image)
         assert had_file == image.exists()
         for part in ("", "-wal", ".lock"):
             shutil.copy(f"{before}{part}", image.parent)
@@ -516,7 +519,7 @@ class TestLosses:
             await add(ledger, "wolf")
         closed.write_bytes(old)
         for _ in range(2):
-            assert MISSING in await read_error(closed)
+            assert MISSING in await refusal(closed)
         assert old == closed.read_bytes()
 
     async def test_a_closed_ledger_is_its_file_alone(self, closed: Path) -> None:
@@ -526,7 +529,7 @@ class TestLosses:
             assert 3 == len(await records(ledger))
             await add(ledger, "wolf")
         shutil.copy(closed, image)
-        assert MISSING in await read_error(image)
+        assert MISSING in await refusal(image)
 
     @pytest.mark.parametrize("lock", [b"", b"\xff" * 200, b"process 1\nchanges many\n"])
     async def test_a_damaged_lock_counts_nothing(self, closed: Path, lock: bytes) -> None:
@@ -536,7 +539,7 @@ class TestLosses:
             image = copy(closed)
         Path(f"{image}.lock").write_bytes(lock)
         for _ in range(2):
-            assert "the newest changes are missing" in await read_error(image)
+            assert "the newest changes are missing" in await refusal(image)
         Path(f"{closed}.lock").write_bytes(lock)
         async with opened(closed) as ledger:
             assert 4 == len(await records(ledger))
@@ -593,7 +596,7 @@ class TestLosses:
         wal = Path(f"{image}-wal")
         wal.write_bytes(wal.read_bytes()[:-1])
         for _ in range(2):
-            assert MISSING in await read_error(image)
+            assert MISSING in await refusal(image)
 
 
 class TestTrouble:
@@ -603,12 +606,12 @@ class TestTrouble:
         """The change is refused as a whole, and goes in when there is room again."""
         async with opened(closed) as ledger:
             before = await records(ledger)
-            await ledger.transact(lambda book: limit(book, 1), name="fill")
+            await ledger.transact(lambda transaction: limit(transaction, 1), name="fill")
             many = [f"{'wolf' * 500} {number}" for number in range(50)]
             with pytest.raises(LedgerError, match="cannot note 'add': database or disk is full"):
                 await add(ledger, *many)
             assert before == await records(ledger)
-            await ledger.transact(lambda book: limit(book, 100_000), name="room")
+            await ledger.transact(lambda transaction: limit(transaction, 100_000), name="room")
             await add(ledger, *many)
             after = await records(ledger)
             assert 53 == len(after)
@@ -654,7 +657,7 @@ class TestTrouble:
         async with opened(closed, busy_seconds=0.01) as ledger:
             await add(ledger, "wolf")
             with writing(closed):
-                await ledger.close()
+                await ledger.aclose()
         (said,) = [one for one in caplog.records if one.levelno == logging.WARNING]
         assert "not closed in an orderly way: database is locked" in said.getMessage()
         async with opened(closed) as ledger:
@@ -725,9 +728,9 @@ class TestDeath:
             assert expected == len(await records(ledger))
 
 
-def limit(book: LedgerTransaction, pages: int) -> None:
+def limit(transaction: LedgerTransaction, pages: int) -> None:
     """Let the disk be full beyond some pages, or as it is."""
-    pragma(book, f"max_page_count = {pages}")
+    pragma(transaction, f"max_page_count = {pages}")
 
 
 def patch(path: Path, place: int, data: bytes) -> None:
@@ -762,6 +765,7 @@ def writing(path: Path) -> Iterator[None]:
 
 SCRIPT = """
 import asyncio, os, sys, warnings
+from contextlib import aclosing
 from pathlib import Path
 from luma_async.batch.ledger.sqlite import SqliteLedger
 from luma_async.batch.ledger.sansio import transitions as rules
@@ -773,16 +777,16 @@ from luma_async.models import Order
 path, key, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 account = Account(Secret(key), url).mark
 
-def add(book):
-    return rules.plan(book, [NewOrder(Order("fox"), key="fox")])
+def add(transaction):
+    return rules.plan(transaction, [NewOrder(Order("fox"), order_id="fox")])
 
-def names(book):
-    return [record.order_id for record in book.records()]
+def names(transaction):
+    return [record.order_id for record in transaction.records()]
 """
 
 OWNING = """
 async def main():
-    async with SqliteLedger(path) as ledger:
+    async with aclosing(SqliteLedger(path)) as ledger:
         await ledger.open(account)
         await ledger.transact(add, name="add")
         print("ready", flush=True)
@@ -793,13 +797,13 @@ asyncio.run(main())
 
 FORKING = """
 async def main():
-    async with SqliteLedger(path) as ledger:
+    async with aclosing(SqliteLedger(path)) as ledger:
         await ledger.open(account)
         await ledger.transact(add, name="add")
         warnings.simplefilter("ignore")
         child = os.fork()
         if not child:
-            for work in (ledger.transact(names, name="read"), ledger.close()):
+            for work in (ledger.transact(names, name="read"), ledger.aclose()):
                 try:
                     work.send(None)
                 except LedgerError as error:

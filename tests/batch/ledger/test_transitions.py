@@ -45,35 +45,55 @@ Change = Callable[[MemoryTransaction, str], Record]
 
 CHANGES: dict[OrderState, tuple[Change, ...]] = {
     "submitting": (
-        lambda book, name: rules.mark_submitting(book, name, at=LATER, price=PRICE, budget=None),
+        lambda transaction, order_id: rules.mark_submitting(
+            transaction, order_id, at=LATER, price=PRICE, budget=None
+        ),
     ),
-    "submitted": (lambda book, name: rules.accept(book, name, "g-new", at=LATER),),
+    "submitted": (
+        lambda transaction, order_id: rules.accept(transaction, order_id, "g-new", at=LATER),
+    ),
     "planned": (
-        lambda book, name: rules.mark_planned(book, name, reason="busy", price=PRICE),
-        lambda book, name: rules.retry(book, [name])[0],
+        lambda transaction, order_id: rules.mark_planned(
+            transaction, order_id, reason="busy", price=PRICE
+        ),
+        lambda transaction, order_id: rules.retry(transaction, [order_id])[0],
     ),
     "rejected": (
-        lambda book, name: rules.reject(book, name, reason="no", price=PRICE),
+        lambda transaction, order_id: rules.reject(transaction, order_id, reason="no", price=PRICE),
         rules.dismiss,
     ),
-    "unknown": (lambda book, name: rules.mark_unknown(book, name, reason="lost", at=LATER),),
-    "completed": (lambda book, name: rules.complete(book, name, at=LATER),),
-    "failed": (lambda book, name: rules.fail(book, name, reason="broken", at=LATER),),
-    "downloading": (lambda book, name: rules.begin_download(book, name, file="videos/1.mp4"),),
-    "done": (lambda book, name: rules.finish(book, name, size=9, sha256="ab", at=LATER),),
+    "unknown": (
+        lambda transaction, order_id: rules.mark_unknown(
+            transaction, order_id, reason="lost", at=LATER
+        ),
+    ),
+    "completed": (lambda transaction, order_id: rules.complete(transaction, order_id, at=LATER),),
+    "failed": (
+        lambda transaction, order_id: rules.fail(transaction, order_id, reason="broken", at=LATER),
+    ),
+    "downloading": (
+        lambda transaction, order_id: rules.begin_download(
+            transaction, order_id, file="videos/1.mp4"
+        ),
+    ),
+    "done": (
+        lambda transaction, order_id: rules.finish(
+            transaction, order_id, size=9, sha256="ab", at=LATER
+        ),
+    ),
 }
 
 
-def record(state: OrderState = "planned", name: str = "fox", number: int = 1) -> Record:
+def record(state: OrderState = "planned", order_id: str = "fox", number: int = 1) -> Record:
     """Make an order as it is in some state."""
     return Record(
-        order_id=name,
+        order_id=order_id,
         number=number,
         order=Order("A fox"),
         state=state,
         attempts=int(state != "planned"),
         tokens=PRICE if state in PAID else 0,
-        generation_id=f"g-{name}" if state in HAS_ID else None,
+        generation_id=f"g-{order_id}" if state in HAS_ID else None,
         sent_at=SENT if state != "planned" else None,
         unknown_at=SENT if state == "unknown" else None,
         file="videos/1.mp4" if state in ("downloading", "done") else None,
@@ -81,11 +101,11 @@ def record(state: OrderState = "planned", name: str = "fox", number: int = 1) ->
 
 
 def book_of(*records: Record) -> MemoryTransaction:
-    """Make a book with some orders."""
-    book = MemoryTransaction()
+    """Make a transaction with some orders."""
+    transaction = MemoryTransaction()
     for one in records:
-        book.write(one)
-    return book
+        transaction.write(one)
+    return transaction
 
 
 def new(*prompts: str, **options: Any) -> list[NewOrder]:
@@ -119,15 +139,15 @@ class TestStates:
     ) -> None:
         """Each rule moves it there, or leaves it untouched and says where it is."""
         for change in CHANGES[then]:
-            book = book_of(record(state))
+            transaction = book_of(record(state))
             if (state, then) in LEGAL or (state == then == "downloading"):
-                moved = change(book, "fox")
+                moved = change(transaction, "fox")
                 assert then == moved.state
-                assert [moved] == book.records()
+                assert [moved] == transaction.records()
             else:
                 with pytest.raises(LedgerError, match=f"order 1 is {state}, and cannot become"):
-                    change(book, "fox")
-                assert [record(state)] == book.records()
+                    change(transaction, "fox")
+                assert [record(state)] == transaction.records()
 
     @pytest.mark.parametrize("then", STATES)
     def test_an_order_that_is_not_there_goes_nowhere(self, then: OrderState) -> None:
@@ -156,12 +176,12 @@ class TestPlanning:
 
     def test_p32_the_same_file_twice_adds_nothing(self) -> None:
         """Two equal lines are two orders, and the same two the next time."""
-        book = MemoryTransaction()
+        transaction = MemoryTransaction()
         lines = new("A fox", "A hare", "A fox")
-        assert 3 == rules.plan(book, lines)
-        before = book.records()
-        assert 0 == rules.plan(book, lines)
-        assert before == book.records()
+        assert 3 == rules.plan(transaction, lines)
+        before = transaction.records()
+        assert 0 == rules.plan(transaction, lines)
+        assert before == transaction.records()
         assert ["A fox", "A hare", "A fox"] == [one.order.user_prompt for one in before]
         assert [1, 2, 3] == [one.number for one in before]
         assert 3 == len({one.order_id for one in before})
@@ -169,19 +189,19 @@ class TestPlanning:
 
     def test_p32_a_file_may_be_reordered_and_grow(self) -> None:
         """Only what is new is added, behind what was there."""
-        book = MemoryTransaction()
-        rules.plan(book, new("A fox", "A hare"))
-        assert 2 == rules.plan(book, new("A lynx", "A hare", "A fox", "A fox"))
+        transaction = MemoryTransaction()
+        rules.plan(transaction, new("A fox", "A hare"))
+        assert 2 == rules.plan(transaction, new("A lynx", "A hare", "A fox", "A fox"))
         assert ["A fox", "A hare", "A lynx", "A fox"] == [
-            one.order.user_prompt for one in book.records()
+            one.order.user_prompt for one in transaction.records()
         ]
 
     def test_p32_what_is_gone_from_the_file_stays(self) -> None:
         """An order that may be paid is not forgotten."""
-        book = MemoryTransaction()
-        rules.plan(book, new("A fox", "A hare"))
-        assert 0 == rules.plan(book, new("A hare"))
-        assert 2 == len(book.records())
+        transaction = MemoryTransaction()
+        rules.plan(transaction, new("A fox", "A hare"))
+        assert 0 == rules.plan(transaction, new("A hare"))
+        assert 2 == len(transaction.records())
 
     @pytest.mark.parametrize(
         "options",
@@ -200,41 +220,44 @@ class TestPlanning:
         """All that is ordered counts."""
         assert order_digest(Order("A fox")) == order_digest(Order("A fox"))
         assert order_digest(Order("A fox")) != order_digest(Order("A fox", **options))
-        book = MemoryTransaction()
-        assert 2 == rules.plan(book, [*new("A fox"), *new("A fox", **options)])
+        transaction = MemoryTransaction()
+        assert 2 == rules.plan(transaction, [*new("A fox"), *new("A fox", **options)])
 
     def test_a_name_of_the_callers_own_is_kept(self) -> None:
         """The same name with the same content is the same order, in one call and in two."""
-        book = MemoryTransaction()
-        fox = NewOrder(Order("A fox"), "a.jsonl:1", key="f")
-        assert 1 == rules.plan(book, [fox, fox])
-        assert 0 == rules.plan(book, [fox])
-        assert [("f", "a.jsonl:1")] == [(one.order_id, one.source) for one in book.records()]
+        transaction = MemoryTransaction()
+        fox = NewOrder(Order("A fox"), "a.jsonl:1", order_id="f")
+        assert 1 == rules.plan(transaction, [fox, fox])
+        assert 0 == rules.plan(transaction, [fox])
+        assert [("f", "a.jsonl:1")] == [(one.order_id, one.source) for one in transaction.records()]
 
     @pytest.mark.parametrize(
         ("sources", "message"),
         [
             (
                 ("a:1", "b:2"),
-                "b:2: 'f' stands for another order in this batch already, that of a:1",
+                "b:2: the id 'f' belongs to another order in this batch already, from a:1",
             ),
-            ((None, None), "an order: 'f' stands for another order .*, that of an earlier call"),
+            (
+                (None, None),
+                "an order: the id 'f' belongs to another order .*, from an earlier call",
+            ),
         ],
     )
     def test_a_name_does_not_stand_for_two_orders(
         self, sources: tuple[str | None, str | None], message: str
     ) -> None:
         """It is refused, in the words of whoever has to correct it."""
-        book = MemoryTransaction()
-        rules.plan(book, [NewOrder(Order("A fox"), sources[0], key="f")])
+        transaction = MemoryTransaction()
+        rules.plan(transaction, [NewOrder(Order("A fox"), sources[0], order_id="f")])
         with pytest.raises(ConfigurationError, match=message):
-            rules.plan(book, [NewOrder(Order("A hare"), sources[1], key="f")])
+            rules.plan(transaction, [NewOrder(Order("A hare"), sources[1], order_id="f")])
 
     def test_an_order_without_a_name_is_counted_without_those_that_have_one(self) -> None:
         """A name that is given to one line makes no other order of the next."""
-        book = MemoryTransaction()
-        rules.plan(book, new("A fox"))
-        assert 1 == rules.plan(book, [NewOrder(Order("A fox"), key="f"), *new("A fox")])
+        transaction = MemoryTransaction()
+        rules.plan(transaction, new("A fox"))
+        assert 1 == rules.plan(transaction, [NewOrder(Order("A fox"), order_id="f"), *new("A fox")])
 
 
 class TestRuns:
@@ -242,18 +265,21 @@ class TestRuns:
 
     def test_runs_are_counted(self) -> None:
         """None of them has a baseline at first."""
-        book = MemoryTransaction()
-        assert [Run(number=1), Run(number=2)] == [rules.begin_run(book), rules.begin_run(book)]
-        assert [Run(number=1), Run(number=2)] == book.runs()
+        transaction = MemoryTransaction()
+        assert [Run(number=1), Run(number=2)] == [
+            rules.begin_run(transaction),
+            rules.begin_run(transaction),
+        ]
+        assert [Run(number=1), Run(number=2)] == transaction.runs()
 
     def test_s34_a_baseline_is_what_belongs_to_others(self) -> None:
         """What became of our own orders is no part of it, nor what was seen by an earlier run."""
-        book = book_of(record("done"))
-        first, second = rules.begin_run(book), rules.begin_run(book)
-        rules.set_baseline(book, first, ["old", "g-fox"])
-        rules.set_baseline(book, second, iter(["old", "g-fox", "newer"]))
-        assert {"old": 1, "newer": 2} == book.seen()
-        assert [True, True] == [run.has_baseline for run in book.runs()]
+        transaction = book_of(record("done"))
+        first, second = rules.begin_run(transaction), rules.begin_run(transaction)
+        rules.set_baseline(transaction, first, ["old", "g-fox"])
+        rules.set_baseline(transaction, second, iter(["old", "g-fox", "newer"]))
+        assert {"old": 1, "newer": 2} == transaction.seen()
+        assert [True, True] == [run.has_baseline for run in transaction.runs()]
 
 
 class TestSending:
@@ -261,15 +287,15 @@ class TestSending:
 
     def test_an_intent_counts_as_paid(self) -> None:
         """It says when, in which run, and how often."""
-        book = book_of(evolve(record(), reason="busy", unknown_at=SENT))
-        rules.begin_run(book)
-        rules.begin_run(book)
-        sent = rules.mark_submitting(book, "fox", at=SENT, price=PRICE, budget=PRICE)
+        transaction = book_of(evolve(record(), reason="busy", unknown_at=SENT))
+        rules.begin_run(transaction)
+        rules.begin_run(transaction)
+        sent = rules.mark_submitting(transaction, "fox", at=SENT, price=PRICE, budget=PRICE)
         expected = evolve(
             record(), state="submitting", attempts=1, run=2, tokens=PRICE, sent_at=SENT
         )
         assert expected == sent
-        assert PRICE == book.spent()
+        assert PRICE == transaction.spent()
 
     def test_without_a_run_it_belongs_to_none(self) -> None:
         """A single order may be run by itself."""
@@ -281,29 +307,29 @@ class TestSending:
     @pytest.mark.parametrize("state", PAID)
     def test_p43_the_budget_counts_what_is_in_the_ledger(self, state: OrderState) -> None:
         """Whatever became of an order that may be paid, and in whichever run, it counts."""
-        book = book_of(record(), record(state, "other", 2))
+        transaction = book_of(record(), record(state, "other", 2))
         with pytest.raises(BudgetExceededError) as raised:
-            rules.mark_submitting(book, "fox", at=SENT, price=PRICE, budget=2 * PRICE - 1)
+            rules.mark_submitting(transaction, "fox", at=SENT, price=PRICE, budget=2 * PRICE - 1)
         error = raised.value
         assert (2 * PRICE - 1, PRICE, PRICE) == (error.budget, error.committed, error.needed)
-        assert "planned" == rules.get_record(book, "fox").state
-        rules.mark_submitting(book, "fox", at=SENT, price=PRICE, budget=2 * PRICE)
+        assert "planned" == rules.get_record(transaction, "fox").state
+        rules.mark_submitting(transaction, "fox", at=SENT, price=PRICE, budget=2 * PRICE)
 
     def test_p43_a_second_attempt_is_paid_a_second_time(self) -> None:
         """The first one, of which nobody knows, still counts."""
-        book = book_of(record("unknown"))
-        rules.retry(book, ["fox"])
-        assert PRICE == book.spent()
+        transaction = book_of(record("unknown"))
+        rules.retry(transaction, ["fox"])
+        assert PRICE == transaction.spent()
         assert (
             2 * PRICE
-            == rules.mark_submitting(book, "fox", at=SENT, price=PRICE, budget=None).tokens
+            == rules.mark_submitting(transaction, "fox", at=SENT, price=PRICE, budget=None).tokens
         )
 
     @pytest.mark.parametrize("change", [rules.mark_planned, rules.reject])
     def test_what_was_not_accepted_is_not_paid(self, change: Callable[..., Record]) -> None:
         """The tokens of this attempt come back, and only those."""
-        book = book_of(evolve(record("submitting"), tokens=2 * PRICE))
-        changed = change(book, "fox", reason="no", price=PRICE)
+        transaction = book_of(evolve(record("submitting"), tokens=2 * PRICE))
+        changed = change(transaction, "fox", reason="no", price=PRICE)
         assert (PRICE, "no") == (changed.tokens, changed.reason)
 
     @pytest.mark.parametrize("change", [rules.mark_planned, rules.reject])
@@ -318,18 +344,18 @@ class TestOutcomes:
 
     def test_an_accepted_order_has_an_id(self) -> None:
         """It is as paid as before, and has nothing to explain."""
-        book = book_of(evolve(record("submitting"), reason="x"))
-        accepted = rules.accept(book, "fox", "g-1", at=LATER)
+        transaction = book_of(evolve(record("submitting"), reason="x"))
+        accepted = rules.accept(transaction, "fox", "g-1", at=LATER)
         expected = evolve(
             record("submitting"), state="submitted", generation_id="g-1", submitted_at=LATER
         )
-        assert expected == accepted == book.holder("g-1")
+        assert expected == accepted == transaction.holder("g-1")
 
     @pytest.mark.parametrize("state", HAS_ID)
     def test_s23_an_id_of_another_order_is_no_answer(self, state: OrderState) -> None:
         """Both are flagged, neither is mixed up, and the second one is in doubt."""
-        book = book_of(record(state, "other", 2), record("submitting"))
-        given = rules.accept(book, "fox", "g-other", at=LATER)
+        transaction = book_of(record(state, "other", 2), record("submitting"))
+        given = rules.accept(transaction, "fox", "g-other", at=LATER)
         assert ("unknown", None, LATER, PRICE) == (
             given.state,
             given.generation_id,
@@ -338,23 +364,23 @@ class TestOutcomes:
         )
         assert "the service gave g-other to order 2 as well" in (given.reason or "")
         expected = evolve(record(state, "other", 2), reason="order 1 was given this id, too")
-        assert expected == book.find("other") == book.holder("g-other")
+        assert expected == transaction.find("other") == transaction.holder("g-other")
 
     def test_nobody_knows_what_became_of_it(self) -> None:
         """It is counted as paid, with the reason and the time."""
-        book = book_of(record("submitting"))
-        lost = rules.mark_unknown(book, "fox", reason="timeout", at=LATER)
+        transaction = book_of(record("submitting"))
+        lost = rules.mark_unknown(transaction, "fox", reason="timeout", at=LATER)
         assert ("timeout", LATER, PRICE) == (lost.reason, lost.unknown_at, lost.tokens)
-        assert "why" == rules.set_reason(book, "fox", "why").reason
+        assert "why" == rules.set_reason(transaction, "fox", "why").reason
 
     def test_the_ordinary_life(self) -> None:
         """From the answer to the file; what it was, when and where is noted."""
-        book = book_of(record("submitted"))
-        rules.set_reason(book, "fox", "no answer for an hour")
-        rules.complete(book, "fox", at=SENT)
-        rules.begin_download(book, "fox", file="videos/old.mp4")
-        rules.begin_download(book, "fox", file="videos/1.mp4")
-        rules.set_reason(book, "fox", "the disk was full")
+        transaction = book_of(record("submitted"))
+        rules.set_reason(transaction, "fox", "no answer for an hour")
+        rules.complete(transaction, "fox", at=SENT)
+        rules.begin_download(transaction, "fox", file="videos/old.mp4")
+        rules.begin_download(transaction, "fox", file="videos/1.mp4")
+        rules.set_reason(transaction, "fox", "the disk was full")
         assert evolve(
             record("submitted"),
             state="done",
@@ -363,7 +389,7 @@ class TestOutcomes:
             file="videos/1.mp4",
             size=9,
             sha256="ab",
-        ) == rules.finish(book, "fox", size=9, sha256="ab", at=LATER)
+        ) == rules.finish(transaction, "fox", size=9, sha256="ab", at=LATER)
 
     def test_s38_a_generation_may_fail(self) -> None:
         """It stays paid, and keeps its id."""
@@ -393,17 +419,17 @@ class TestPersons:
     @pytest.mark.parametrize("state", sorted(set(STATES) - {"unknown", "submitting"}))
     def test_an_order_that_is_not_in_doubt_is_not_adopted(self, state: OrderState) -> None:
         """Its record stays as it is."""
-        book = book_of(record(state))
+        transaction = book_of(record(state))
         with pytest.raises(LedgerError, match=f"order 1 is {state}, and not in doubt"):
-            rules.adopt(book, "fox", "g-1", at=LATER)
-        assert [record(state)] == book.records()
+            rules.adopt(transaction, "fox", "g-1", at=LATER)
+        assert [record(state)] == transaction.records()
 
     def test_s23_no_two_orders_become_one_generation(self) -> None:
         """A person is told whose it is."""
-        book = book_of(record("unknown"), record("done", "other", 2))
+        transaction = book_of(record("unknown"), record("done", "other", 2))
         with pytest.raises(LedgerError, match="g-other is what order 2 became"):
-            rules.adopt(book, "fox", "g-other", at=LATER)
-        assert "unknown" == rules.get_record(book, "fox").state
+            rules.adopt(transaction, "fox", "g-other", at=LATER)
+        assert "unknown" == rules.get_record(transaction, "fox").state
 
     def test_nothing_is_adopted_for_an_order_that_is_not_there(self) -> None:
         """Its name is in the message."""
@@ -448,14 +474,14 @@ class TestPersons:
 
     def test_s34_what_failed_is_not_taken_for_an_equal_order_later(self) -> None:
         """Its generation stays known as one that nobody is to adopt."""
-        book = book_of(record("failed"), record("unknown", "other", 2))
-        rules.begin_run(book)
-        rules.begin_run(book)
-        rules.retry(book, ["fox", "other"])
-        assert {"g-fox": 1} == book.seen()
+        transaction = book_of(record("failed"), record("unknown", "other", 2))
+        rules.begin_run(transaction)
+        rules.begin_run(transaction)
+        rules.retry(transaction, ["fox", "other"])
+        assert {"g-fox": 1} == transaction.seen()
 
     def test_one_that_cannot_be_planned_anew_is_named(self) -> None:
         """Whoever undoes it undoes all of it."""
-        book = book_of(record("failed"), record("done", "other", 2))
+        transaction = book_of(record("failed"), record("done", "other", 2))
         with pytest.raises(LedgerError, match="order 2 is done, and cannot become planned"):
-            rules.retry(book, ["fox", "other"])
+            rules.retry(transaction, ["fox", "other"])

@@ -1,8 +1,7 @@
-"""What is known of the orders of a batch, and the book that it is written in."""
+"""What is known of the orders and runs of a batch."""
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -24,28 +23,28 @@ OrderState = Literal[
 
 @frozen(kw_only=True)
 class Record:
-    """All that is known of one order of a batch.
+    """The state of one order of a batch.
 
     Attributes:
-        order_id: Its name in the batch: the caller's own, or one made from what is ordered.
-        number: Its place in the batch, from 1.
+        order_id: Its id in the batch: the caller's own, or one derived from what is ordered.
+        number: Its position in the batch, from 1.
         order: What is ordered.
         source: Where it comes from, as in ``"prompts.txt:7"``.
         state: How far it is.
-        attempts: How often it was, or may have been, sent.
+        attempts: How often it was sent, or may have been.
         run: The run of the batch in which it was last sent; None before.
         tokens: What was paid for it, or may have been.
-        generation_id: The service's name for what it became.
-        adopted: Whether the id was found in the account's list, as its answer was lost.
+        generation_id: The id of the generation that it became.
+        adopted: Whether the generation was found in the account's list, as the answer was lost.
         reason: Why there is no video, or none yet.
         sent_at: When it was last sent, or was about to be.
-        unknown_at: When it was found that nobody knows what became of it.
-        submitted_at: When its id was known.
-        completed_at: When its video was there.
-        done_at: When the file was there.
+        unknown_at: When its outcome became unknown.
+        submitted_at: When its generation became known.
+        completed_at: When the service had made the video.
+        done_at: When the file was complete.
         file: The file, relative to the folder of the batch.
-        size: Of the file, in bytes.
-        sha256: Of the file, in hexadecimal digits.
+        size: The size of the file in bytes.
+        sha256: The SHA-256 of the file in hexadecimal digits.
     """
 
     order_id: str
@@ -70,19 +69,19 @@ class Record:
 
     @property
     def may_be_paid(self) -> bool:
-        """Whether it may have been paid although nothing came of it, so that a look is due."""
+        """Whether it may have been paid without a known generation; `Batch.review` helps then."""
         dismissed = self.state == "rejected" and self.tokens > 0
         return self.state in ("submitting", "unknown") or dismissed
 
     @property
     def is_final(self) -> bool:
-        """Whether a run has nothing left to do for it."""
+        """Whether a run has nothing more to do for it."""
         return self.state in ("done", "rejected", "failed")
 
 
 @frozen(kw_only=True)
 class Run:
-    """One time that a batch was run.
+    """One run of a batch.
 
     Attributes:
         number: The first is 1.
@@ -95,45 +94,14 @@ class Run:
 
 @frozen
 class NewOrder:
-    """An order on its way into a batch.
+    """An order to be added to a batch.
 
     Attributes:
         order: What is ordered.
-        source: Where it comes from, for messages.
-        key: The caller's own name for it; None makes one of what is ordered.
+        source: Where it comes from, as in ``"prompts.txt:7"``.
+        order_id: The caller's own id for it; None derives one from what is ordered.
     """
 
     order: Order
     source: str | None = None
-    key: str | None = field(default=None, kw_only=True)
-
-
-class LedgerTransaction(Protocol):
-    """A ledger as one transaction sees it."""
-
-    def find(self, order_id: str) -> Record | None:
-        """Return the record of an order."""
-
-    def holder(self, generation_id: str) -> Record | None:
-        """Return the record that a generation belongs to."""
-
-    def records(self) -> list[Record]:
-        """Return all records by their numbers."""
-
-    def write(self, record: Record) -> None:
-        """Put a record in the place of the one before, or add it."""
-
-    def spent(self) -> int:
-        """Return the tokens that were paid, or may have been."""
-
-    def runs(self) -> list[Run]:
-        """Return all runs, the first one first."""
-
-    def write_run(self, run: Run) -> None:
-        """Put a run in the place of the one before, or add it."""
-
-    def seen(self) -> Mapping[str, int]:
-        """Return the foreign generations of the account, each with the run that first saw it."""
-
-    def see(self, generation_ids: Iterable[str], run: int) -> None:
-        """Note generations that were in the account when a run began."""
+    order_id: str | None = field(default=None, kw_only=True)

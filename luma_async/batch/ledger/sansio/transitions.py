@@ -1,4 +1,4 @@
-"""What the record of a batch means: the life of an order, and what is left to do for it.
+"""The states of an order, the transitions between them, and the next step for each state.
 
 ::
 
@@ -7,28 +7,28 @@
        └─────────┘  └─────── rejected
 
 ``submitting`` is durable before the first byte of the request leaves, and the id of the generation
-before anybody sees it. So whatever moment a program dies at, each order is known to be unpaid, or
-known to be paid under an id, or one of the few that were under way: those become ``unknown``.
+before any caller sees it. Whenever a program dies, each order is therefore known to be unpaid,
+known to be paid under an id, or one of the few in flight: those become ``unknown``.
 
-The rules here are plain functions that work on a `LedgerTransaction` of any store.
+The rules are plain functions on a `LedgerTransaction` of any store.
 """
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import evolve
 
 from luma_async._payments.sansio.receipt import order_digest
 from luma_async.batch.ledger.sansio.record import (
-    LedgerTransaction,
     NewOrder,
     OrderState,
     Record,
     Run,
 )
+from luma_async.batch.ledger.sansio.transaction import LedgerTransaction
 from luma_async.errors import BudgetExceededError, ConfigurationError, LedgerError
 
 OnUnknown = Literal["hold", "reconcile", "resubmit"]
@@ -37,7 +37,7 @@ OnUnknown = Literal["hold", "reconcile", "resubmit"]
 Step = Literal["submit", "give up", "wait", "download", "resolve"]
 
 AT_SERVICE: frozenset[OrderState] = frozenset({"submitting", "submitted"})
-"""The states in which an order takes up a place at the service."""
+"""The states in which an order occupies a slot at the service."""
 
 FOLLOWING: Mapping[OrderState, frozenset[OrderState]] = {
     "planned": frozenset({"submitting"}),
@@ -50,19 +50,19 @@ FOLLOWING: Mapping[OrderState, frozenset[OrderState]] = {
     "failed": frozenset({"planned"}),
     "unknown": frozenset({"planned", "submitted", "rejected"}),
 }
-"""Which state may follow on which; any state may also follow on itself, with another reason."""
+"""The states that may follow each state; each may also follow itself, with another reason."""
 
 GIVEN_TWICE = "an id given twice: "
-"""How the reason of an order begins that was accepted under the id of another one."""
+"""The prefix of the reason of an order that was given the id of another order."""
 
 
 def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
-    """Say what is to be done for an order; None if nothing is, or nothing may be."""
+    """Return the next step for an order; None if there is none, or none is allowed."""
     match record.state:
         case "planned":
             return "submit"
         case "submitting":
-            # Whoever sent it is gone: this is asked between steps only.
+            # Its sender is gone, as this is asked between steps only.
             return "give up"
         case "unknown":
             return None if on_unknown == "hold" else "resolve"
@@ -73,224 +73,201 @@ def next_step(record: Record, on_unknown: OnUnknown) -> Step | None:
     return None
 
 
-def plan(book: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
+def plan(transaction: LedgerTransaction, orders: Sequence[NewOrder]) -> int:
     """Add the orders that are not there yet, and return how many were added.
 
-    An order without a key of its own is named by what is ordered, and by how many equal ones come
-    before it among `orders`. So the same file twice adds nothing, and two equal lines are two
+    An order without an id gets one derived from what is ordered, and from how many equal orders
+    come before it in `orders`. So the same file twice adds nothing, and two equal lines are two
     orders.
 
     Raises:
-        ConfigurationError: A key stands for something else in the ledger.
+        ConfigurationError: An id belongs to a different order in the ledger.
     """
     equals: Counter[str] = Counter()
-    number = max((record.number for record in book.records()), default=0)
+    number = max((record.number for record in transaction.records()), default=0)
     added = 0
     for new in orders:
-        name = new.key
-        if name is None:
+        order_id = new.order_id
+        if order_id is None:
             digest = order_digest(new.order)
             equals[digest] += 1
-            name = hashlib.sha256(f"{digest}:{equals[digest]}".encode()).hexdigest()[:16]
-        known = book.find(name)
+            order_id = hashlib.sha256(f"{digest}:{equals[digest]}".encode()).hexdigest()[:16]
+        known = transaction.find(order_id)
         if known is None:
             added += 1
-            book.write(
-                Record(order_id=name, number=number + added, order=new.order, source=new.source)
+            transaction.write(
+                Record(order_id=order_id, number=number + added, order=new.order, source=new.source)
             )
         elif known.order != new.order:
             raise ConfigurationError(
-                f"{new.source or 'an order'}: {name!r} stands for another order in this batch "
-                f"already, that of {known.source or 'an earlier call'}"
+                f"{new.source or 'an order'}: the id {order_id!r} belongs to another order in "
+                f"this batch already, from {known.source or 'an earlier call'}"
             )
     return added
 
 
-def begin_run(book: LedgerTransaction) -> Run:
-    """Note that a run begins; what was under way when the last one died is unknown from now on."""
-    runs = book.runs()
-    run = Run(number=len(runs) + 1)
-    book.write_run(run)
+def begin_run(transaction: LedgerTransaction) -> Run:
+    """Record that a run begins."""
+    run = Run(number=len(transaction.runs()) + 1)
+    transaction.write_run(run)
     return run
 
 
-def set_baseline(book: LedgerTransaction, run: Run, generation_ids: Iterable[str]) -> None:
-    """Note which generations are no result of what a run sends."""
-    claimed = {record.generation_id for record in book.records()}
-    known = book.seen()
-    book.see(
-        [name for name in generation_ids if name not in claimed and name not in known], run.number
-    )
-    book.write_run(evolve(run, has_baseline=True))
+def set_baseline(transaction: LedgerTransaction, run: Run, generation_ids: Iterable[str]) -> None:
+    """Record the generations that no order of this run can have become."""
+    claimed = {record.generation_id for record in transaction.records()}
+    known = transaction.seen()
+    foreign = [one for one in generation_ids if one not in claimed and one not in known]
+    transaction.see(foreign, run.number)
+    transaction.write_run(evolve(run, has_baseline=True))
 
 
 def mark_submitting(
-    book: LedgerTransaction, order_id: str, *, at: datetime, price: int, budget: int | None
+    transaction: LedgerTransaction, order_id: str, *, at: datetime, price: int, budget: int | None
 ) -> Record:
-    """Note that an order is about to be sent. Only when that is durable it may be.
+    """Record that an order is about to be sent. It may be sent once this is durable.
 
     Raises:
-        BudgetExceededError: The batch may not spend so much.
-        LedgerError: The order is not to be sent.
+        BudgetExceededError: The order exceeds the budget of the batch.
+        LedgerError: The order cannot be sent in its state.
     """
-    record = _expect(book, order_id, "submitting")
-    spent = book.spent()
+    record = _expect(transaction, order_id, "submitting")
+    spent = transaction.spent()
     if budget is not None and spent + price > budget:
         raise BudgetExceededError(budget=budget, committed=spent, needed=price)
-    runs = book.runs()
-    return _write(
-        book,
-        evolve(
-            record,
-            state="submitting",
-            attempts=record.attempts + 1,
-            run=runs[-1].number if runs else None,
-            tokens=record.tokens + price,
-            reason=None,
-            sent_at=at,
-            unknown_at=None,
-        ),
+    runs = transaction.runs()
+    return _update(
+        transaction,
+        record,
+        state="submitting",
+        attempts=record.attempts + 1,
+        run=runs[-1].number if runs else None,
+        tokens=record.tokens + price,
+        reason=None,
+        sent_at=at,
+        unknown_at=None,
     )
 
 
 def accept(
-    book: LedgerTransaction,
+    transaction: LedgerTransaction,
     order_id: str,
     generation_id: str,
     *,
     at: datetime,
     adopted: bool = False,
 ) -> Record:
-    """Note the id that the service gave an order.
+    """Record the generation that an order became.
 
-    An id that belongs to another order already is taken for no answer at all: nobody knows then
-    which of the two it stands for.
+    If another order has the same generation, it cannot be known which of the two the id stands
+    for, and this order becomes unknown.
     """
-    record = _expect(book, order_id, "submitted")
-    other = book.holder(generation_id)
+    record = _expect(transaction, order_id, "submitted")
+    other = transaction.holder(generation_id)
     if other is not None:
         clash = f"{GIVEN_TWICE}the service gave {generation_id} to order {other.number} as well"
-        _write(book, evolve(other, reason=f"order {record.number} was given this id, too"))
-        return mark_unknown(book, order_id, reason=clash, at=at)
-    return _write(
-        book,
-        evolve(
-            record,
-            state="submitted",
-            generation_id=generation_id,
-            adopted=adopted,
-            reason=None,
-            submitted_at=at,
-        ),
+        _update(transaction, other, reason=f"order {record.number} was given this id, too")
+        return mark_unknown(transaction, order_id, reason=clash, at=at)
+    return _update(
+        transaction,
+        record,
+        state="submitted",
+        generation_id=generation_id,
+        adopted=adopted,
+        reason=None,
+        submitted_at=at,
     )
 
 
-def adopt(book: LedgerTransaction, order_id: str, generation_id: str, *, at: datetime) -> Record:
-    """Note what a person says that an order became, or did become after all.
+def adopt(
+    transaction: LedgerTransaction, order_id: str, generation_id: str, *, at: datetime
+) -> Record:
+    """Record the generation that a person assigns to an order in doubt.
 
     Raises:
-        LedgerError: It is not in doubt, or the generation is another order's.
+        LedgerError: The order is not in doubt, or the generation belongs to another order.
     """
-    record = get_record(book, order_id)
-    if (other := book.holder(generation_id)) is not None:
+    record = get_record(transaction, order_id)
+    if (other := transaction.holder(generation_id)) is not None:
         raise LedgerError(f"{generation_id} is what order {other.number} became")
     if record.state == "submitted" and record.adopted:
-        return _write(book, evolve(record, generation_id=generation_id, submitted_at=at))
+        return _update(transaction, record, generation_id=generation_id, submitted_at=at)
     if record.state not in ("unknown", "submitting"):
         raise LedgerError(f"order {record.number} is {record.state}, and not in doubt")
-    return accept(book, order_id, generation_id, at=at, adopted=True)
+    return accept(transaction, order_id, generation_id, at=at, adopted=True)
 
 
-def mark_planned(book: LedgerTransaction, order_id: str, *, reason: str, price: int) -> Record:
-    """Note that an order was not accepted, through no fault of its own; it is still to be sent."""
-    record = _expect(book, order_id, "planned")
-    return _write(book, evolve(_unpaid(record, price), state="planned", reason=reason))
+def mark_planned(
+    transaction: LedgerTransaction, order_id: str, *, reason: str, price: int
+) -> Record:
+    """Record that an order was not accepted and can be sent again; nothing was paid."""
+    record = _expect(transaction, order_id, "planned")
+    return _update(transaction, _unpaid(record, price), state="planned", reason=reason)
 
 
-def reject(book: LedgerTransaction, order_id: str, *, reason: str, price: int) -> Record:
-    """Note that the service refused an order for what it is; nothing was paid."""
-    record = _expect(book, order_id, "rejected")
-    return _write(book, evolve(_unpaid(record, price), state="rejected", reason=reason))
+def reject(transaction: LedgerTransaction, order_id: str, *, reason: str, price: int) -> Record:
+    """Record that the service refused an order for its content; nothing was paid."""
+    record = _expect(transaction, order_id, "rejected")
+    return _update(transaction, _unpaid(record, price), state="rejected", reason=reason)
 
 
-def mark_unknown(book: LedgerTransaction, order_id: str, *, reason: str, at: datetime) -> Record:
-    """Note that nobody knows what became of an order."""
-    record = _expect(book, order_id, "unknown")
-    return _write(book, evolve(record, state="unknown", reason=reason, unknown_at=at))
+def mark_unknown(
+    transaction: LedgerTransaction, order_id: str, *, reason: str, at: datetime
+) -> Record:
+    """Record that the outcome of an order is unknown."""
+    record = _expect(transaction, order_id, "unknown")
+    return _update(transaction, record, state="unknown", reason=reason, unknown_at=at)
 
 
-def set_reason(book: LedgerTransaction, order_id: str, reason: str) -> Record:
-    """Note why an order is still where it is."""
-    record = get_record(book, order_id)
-    return _write(book, evolve(record, reason=reason))
+def set_reason(transaction: LedgerTransaction, order_id: str, reason: str) -> Record:
+    """Record why an order stays in its state."""
+    return _update(transaction, get_record(transaction, order_id), reason=reason)
 
 
-def complete(book: LedgerTransaction, order_id: str, *, at: datetime) -> Record:
-    """Note that a video is there."""
-    record = _expect(book, order_id, "completed")
-    return _write(book, evolve(record, state="completed", completed_at=at, reason=None))
+def complete(transaction: LedgerTransaction, order_id: str, *, at: datetime) -> Record:
+    """Record that the service has made the video."""
+    record = _expect(transaction, order_id, "completed")
+    return _update(transaction, record, state="completed", completed_at=at, reason=None)
 
 
-def fail(book: LedgerTransaction, order_id: str, *, reason: str, at: datetime) -> Record:
-    """Note that the service ended a generation without a video."""
-    record = _expect(book, order_id, "failed")
-    return _write(book, evolve(record, state="failed", reason=reason, completed_at=at))
+def fail(transaction: LedgerTransaction, order_id: str, *, reason: str, at: datetime) -> Record:
+    """Record that the service ended a generation without a video."""
+    record = _expect(transaction, order_id, "failed")
+    return _update(transaction, record, state="failed", reason=reason, completed_at=at)
 
 
-def begin_download(book: LedgerTransaction, order_id: str, *, file: str) -> Record:
-    """Note where the video is about to be stored."""
-    record = get_record(book, order_id)
+def begin_download(transaction: LedgerTransaction, order_id: str, *, file: str) -> Record:
+    """Record where the video is about to be stored."""
+    record = get_record(transaction, order_id)
     if record.state != "downloading":
-        record = _expect(book, order_id, "downloading")
-    return _write(book, evolve(record, state="downloading", file=file))
+        record = _expect(transaction, order_id, "downloading")
+    return _update(transaction, record, state="downloading", file=file)
 
 
 def finish(
-    book: LedgerTransaction, order_id: str, *, size: int, sha256: str, at: datetime
+    transaction: LedgerTransaction, order_id: str, *, size: int, sha256: str, at: datetime
 ) -> Record:
-    """Note that the file is there, complete and durable."""
-    record = _expect(book, order_id, "done")
-    return _write(
-        book, evolve(record, state="done", size=size, sha256=sha256, done_at=at, reason=None)
+    """Record that the file is complete and durable."""
+    record = _expect(transaction, order_id, "done")
+    return _update(
+        transaction, record, state="done", size=size, sha256=sha256, done_at=at, reason=None
     )
 
 
-def retry(book: LedgerTransaction, order_ids: Iterable[str]) -> list[Record]:
-    """Plan orders anew that were rejected, failed or given up. Each will be paid once more.
+def retry(transaction: LedgerTransaction, order_ids: Iterable[str]) -> list[Record]:
+    """Plan orders again that were rejected, failed or are unknown. Each is paid once more.
 
     Raises:
         LedgerError: One of them is in another state.
     """
-    return [_plan_anew(book, _expect(book, order_id, "planned")) for order_id in order_ids]
-
-
-def dismiss(book: LedgerTransaction, order_id: str) -> Record:
-    """Note that an unknown order is not to be looked for any more; it stays counted as paid."""
-    record = _expect(book, order_id, "rejected")
-    reason = f"dismissed; {record.reason or 'nobody knows what became of it'}"
-    return _write(book, evolve(record, state="rejected", reason=reason))
-
-
-def get_record(book: LedgerTransaction, order_id: str) -> Record:
-    """Return the record of an order.
-
-    Raises:
-        LedgerError: There is none.
-    """
-    record = book.find(order_id)
-    if record is None:
-        raise LedgerError(f"there is no order {order_id!r} in this batch")
-    return record
-
-
-def _plan_anew(book: LedgerTransaction, record: Record) -> Record:
-    runs = book.runs()
-    if record.generation_id is not None and runs:
-        # It was of this order, and is not to be taken for what became of an equal one.
-        book.see([record.generation_id], runs[0].number)
-    return _write(
-        book,
-        evolve(
+    runs, planned = transaction.runs(), []
+    for order_id in order_ids:
+        record = _expect(transaction, order_id, "planned")
+        if record.generation_id is not None and runs:
+            # It belongs to this order: an equal order must not be matched with it later.
+            transaction.see([record.generation_id], runs[0].number)
+        record = _update(
+            transaction,
             record,
             state="planned",
             generation_id=None,
@@ -299,8 +276,28 @@ def _plan_anew(book: LedgerTransaction, record: Record) -> Record:
             submitted_at=None,
             completed_at=None,
             unknown_at=None,
-        ),
-    )
+        )
+        planned.append(record)
+    return planned
+
+
+def dismiss(transaction: LedgerTransaction, order_id: str) -> Record:
+    """Give up an unknown order; it stays counted as paid."""
+    record = _expect(transaction, order_id, "rejected")
+    reason = f"dismissed; {record.reason or 'nobody knows what became of it'}"
+    return _update(transaction, record, state="rejected", reason=reason)
+
+
+def get_record(transaction: LedgerTransaction, order_id: str) -> Record:
+    """Return the record of an order.
+
+    Raises:
+        LedgerError: There is none.
+    """
+    record = transaction.find(order_id)
+    if record is None:
+        raise LedgerError(f"there is no order {order_id!r} in this batch")
+    return record
 
 
 def _unpaid(record: Record, price: int) -> Record:
@@ -308,13 +305,14 @@ def _unpaid(record: Record, price: int) -> Record:
     return evolve(record, tokens=max(record.tokens - price, 0))
 
 
-def _expect(book: LedgerTransaction, order_id: str, state: OrderState) -> Record:
-    record = get_record(book, order_id)
+def _expect(transaction: LedgerTransaction, order_id: str, state: OrderState) -> Record:
+    record = get_record(transaction, order_id)
     if state not in FOLLOWING[record.state]:
         raise LedgerError(f"order {record.number} is {record.state}, and cannot become {state}")
     return record
 
 
-def _write(book: LedgerTransaction, record: Record) -> Record:
-    book.write(record)
+def _update(transaction: LedgerTransaction, record: Record, **changes: Any) -> Record:
+    record = evolve(record, **changes)
+    transaction.write(record)
     return record
