@@ -141,6 +141,7 @@ def stall(session: nox.Session) -> None:
 def kills(session: nox.Session) -> None:
     """Kill batches at random moments and compare the bills; `-- --kills 10000` is the long run."""
     install(session, "tests")
+    quick(session)
     session.run("python", "-m", "tests.soak.kills", *session.posargs)
 
 
@@ -155,6 +156,7 @@ def listeners(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Run the web programs of the documentation, and check their types."""
     install(session, "tests", "examples")
+    quick(session)
     session.run("pytest", "tests/examples", *session.posargs)
     programs = sorted(str(path) for path in Path("docs/examples").glob("web_*.py"))
     session.run("mypy", *programs, env={"MYPYPATH": "docs/examples"})

@@ -25,7 +25,7 @@ from luma_async.batch import OnUnknown, Record
 from luma_async.models import AspectRatio
 from luma_async.settings import Budget
 from tests.support.account_books import PAID_ROUTES, Account, Comparison, compare, records_of
-from tests.support.forked import emulator_process, fork, run_batch
+from tests.support.forked import emulator_process, fork, get_ready, run_batch
 
 STOPPED = 3
 """The exit code of a worker whose run ended with an error, as with the third lost answer."""
@@ -408,6 +408,7 @@ def main() -> None:
     soak = Soak(parser.parse_args())
     # Failed requests are warned of, and here they are plenty.
     logging.getLogger("luma_async").setLevel(logging.CRITICAL)
+    get_ready()
     soak.run()
     soak.show()
     raise SystemExit(bool(soak.kept))
