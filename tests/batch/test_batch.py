@@ -1047,7 +1047,7 @@ class TestTheOneOwner:
     ) -> None:
         """The second one is told at once, before any request."""
         async with Batch.open(folder, luma):
-            with pytest.raises(LedgerError, match="another program"):
+            with pytest.raises(LedgerError, match="locked by another process"):
                 async with Batch.open(folder, luma):
                     pass
         assert () == emulator.requests

@@ -277,6 +277,16 @@ async def test_an_iteration_left_early_tells_what_was_paid(
     assert [] == tasks_of_ours()
 
 
+async def test_what_was_refused_is_not_unclaimed(luma: LumaClient, emulator: Emulator) -> None:
+    """An outcome that nobody took is told of only if it may be paid."""
+    emulator.inject(Fault(route="create", times=None, status=400))
+    async with aclosing(luma.generate_many(prompts(2))) as outcomes:
+        assert isinstance((await anext(outcomes)).error, BadRequestError)
+        await anyio.sleep(60.0)
+    assert 2 == posts(emulator)
+    assert () == luma.unclaimed()
+
+
 async def test_closing_ends_the_iteration_and_tells_what_was_paid(
     luma: LumaClient, emulator: Emulator
 ) -> None:

@@ -1,4 +1,4 @@
-"""Whether orders may be sent at all, by how the last ones fared."""
+"""Whether orders may still be sent, judged by how the last ones ended."""
 
 from datetime import UTC, datetime
 
@@ -25,12 +25,12 @@ UNKNOWN = SubmissionUnknownError(
 
 
 def busy(retry_after: float | None = None) -> RateLimitError:
-    """Make an answer of a service that takes no more for now."""
+    """Make the error of a rate limit."""
     return RateLimitError("busy", status=429, retry_after=retry_after)
 
 
 def pauses(breaker: CircuitBreaker, error: LumaError, number: int) -> list[float]:
-    """Try as soon as it is allowed, meet the same error each time, and return the pauses."""
+    """Try as soon as it is allowed, meet the same error each time, and return the delays."""
     now, found = 0.0, []
     for _ in range(number):
         breaker.record_failure(error, now)
@@ -40,7 +40,7 @@ def pauses(breaker: CircuitBreaker, error: LumaError, number: int) -> list[float
 
 
 def test_orders_go_through_at_first() -> None:
-    """Nothing is known against it."""
+    """It is closed, without a delay."""
     breaker = CircuitBreaker(600.0)
     assert (None, 0.0) == (breaker.opened_by, breaker.delay(0.0))
 
@@ -53,8 +53,8 @@ def test_a_service_out_of_reach_is_tried_again_later_and_later(error: LumaError)
     assert None is breaker.opened_by
 
 
-def test_the_pause_ends_by_itself() -> None:
-    """What is left of it is what a sender waits for."""
+def test_the_delay_ends() -> None:
+    """It is what is left to wait for."""
     breaker = CircuitBreaker(600.0)
     breaker.record_failure(OUT_OF_REACH, 100.0)
     assert [1.0, 0.25, 0.0, 0.0] == [breaker.delay(now) for now in (100.0, 100.75, 101.0, 200.0)]
@@ -72,7 +72,7 @@ def test_others_that_were_on_their_way_do_not_prolong_it() -> None:
 
 @pytest.mark.parametrize("note", [CircuitBreaker.record_success, CircuitBreaker.record_response])
 def test_an_answer_begins_it_anew(note: object) -> None:
-    """The service is there: the next outage is a new one, with all of the patience."""
+    """The service is there: the next outage is a new one, with all of the time."""
     assert callable(note)
     breaker = CircuitBreaker(10.0)
     pauses(breaker, OUT_OF_REACH, 3)
@@ -81,8 +81,8 @@ def test_an_answer_begins_it_anew(note: object) -> None:
     assert (None, 1.0) == (breaker.opened_by, breaker.delay(11.0))
 
 
-def test_the_patience_has_an_end() -> None:
-    """Then it shuts, with the error that it has met to the last."""
+def test_an_outage_may_take_only_so_long() -> None:
+    """Then it opens, by the last error."""
     breaker = CircuitBreaker(7.0)
     for now in (0.0, 1.0, 3.0):
         breaker.record_failure(OUT_OF_REACH, now)
@@ -92,20 +92,20 @@ def test_the_patience_has_an_end() -> None:
     assert last is breaker.opened_by
 
 
-def test_without_patience_the_first_outage_shuts_it() -> None:
+def test_without_an_outage_timeout_the_first_outage_opens_it() -> None:
     """It is not tried again."""
     breaker = CircuitBreaker(0.0)
     breaker.record_failure(OUT_OF_REACH, 5.0)
     assert OUT_OF_REACH is breaker.opened_by
 
 
-def test_the_service_may_name_the_pause() -> None:
-    """It is kept where it is longer than ours."""
+def test_the_service_may_ask_for_a_delay() -> None:
+    """It counts if it is longer."""
     breaker = CircuitBreaker(600.0)
     assert [30, 30, 30, 30, 30, 32] == pauses(breaker, busy(30.0), 6)
 
 
-def test_a_pause_beyond_the_patience_is_not_waited_for() -> None:
+def test_a_delay_beyond_the_timeout_is_not_waited_for() -> None:
     """The user said for how long orders may be held back."""
     breaker = CircuitBreaker(600.0)
     breaker.record_failure(busy(600.0), 0.0)
@@ -131,7 +131,7 @@ def test_a_pause_beyond_the_patience_is_not_waited_for() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_every_order_would_meet_shuts_it_at_once(error: LumaError) -> None:
+def test_what_every_order_would_meet_opens_it_at_once(error: LumaError) -> None:
     """Nothing is gained by waiting."""
     breaker = CircuitBreaker(600.0)
     breaker.record_failure(error, 0.0)
@@ -139,7 +139,7 @@ def test_what_every_order_would_meet_shuts_it_at_once(error: LumaError) -> None:
 
 
 def test_the_first_reason_counts() -> None:
-    """What comes behind is a consequence of it, or of no account."""
+    """Later errors are consequences of it, or do not matter."""
     breaker = CircuitBreaker(600.0)
     first = LedgerError("first")
     breaker.open(first)
@@ -148,7 +148,7 @@ def test_the_first_reason_counts() -> None:
     assert first is breaker.opened_by
 
 
-def test_p42_three_unknown_outcomes_in_a_row_shut_it() -> None:
+def test_p42_three_unknown_outcomes_in_a_row_open_it() -> None:
     """Whatever swallows the answers would swallow those of all the others."""
     breaker = CircuitBreaker(600.0)
     for _ in range(2):

@@ -47,7 +47,7 @@ class Mode:
     list_delay: float
 
     def __str__(self) -> str:
-        return f"{self.on_unknown}, list {self.list_lag:g} s late, settle {self.list_delay:g} s"
+        return f"{self.on_unknown}, list {self.list_lag:g} s late, list delay {self.list_delay:g} s"
 
 
 # Videos take some tenths of a second; one in twenty fails.

@@ -86,7 +86,7 @@ async def run_orders(luma: LumaClient, folder: Path, scenario: "Scenario") -> No
         first, *_ = names = [order.user_prompt for order in scenario.orders]
         await ledger.transact(lambda transaction: rules.plan(transaction, orders), name="add")
         record = await ledger.transact(
-            lambda transaction: rules.get_record(transaction, first), name="look"
+            lambda transaction: rules.get_record(transaction, first), name="get"
         )
         if record.state == "planned":
             await ledger.transact(
