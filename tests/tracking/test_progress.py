@@ -171,7 +171,7 @@ def test_s16_missing_and_refused_answers_count_together() -> None:
 
 
 @pytest.mark.parametrize("later", [QUEUED, VIDEOLESS, FAILED, evolve(COMPLETED, prompt="new")])
-@pytest.mark.parametrize("ending", [COMPLETED, FAILED])
+@pytest.mark.parametrize("result", [COMPLETED, FAILED])
 def test_s10_what_has_ended_stays_so(result: Generation, later: Generation) -> None:
     """Whatever a later answer says of it."""
     progress = Progress("g-1", POLICY)
@@ -191,7 +191,7 @@ def test_s10_a_failed_wait_stays_so() -> None:
     assert progress.latest is None
 
 
-@pytest.mark.parametrize("ending", [COMPLETED, FAILED])
+@pytest.mark.parametrize("result", [COMPLETED, FAILED])
 def test_s10_what_has_ended_does_not_go_missing(result: Generation) -> None:
     """A service may forget what is finished; the video is there all the same."""
     missing, refused = Progress("g-1", POLICY), Progress("g-1", POLICY)
