@@ -49,7 +49,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", *session.posargs)
         return
-    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp(), "coverage"))
+    session.env["COVERAGE_FILE"] = str(Path(session.virtualenv.location, "coverage"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES)
     session.run("coverage", "combine", "--quiet")
