@@ -2,7 +2,10 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nox
 
@@ -31,11 +34,17 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install("-e.[cli,otel]", *requirements)
 
 
-def quick(session: nox.Session) -> None:
-    """Let processes keep the modules that they compile, and temporary files stay in memory."""
+@contextmanager
+def quick(session: nox.Session) -> Iterator[None]:
+    """Let processes keep the modules that they compile, and keep temporary files in memory.
+
+    Each session has a folder to itself: pytest clears those that it finds beside its own.
+    """
     session.env["PYTHONDONTWRITEBYTECODE"] = ""
-    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**31:
-        session.env["TMPDIR"] = str(MEMORY)
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**31
+    with TemporaryDirectory(dir=MEMORY if has_room else None, ignore_cleanup_errors=True) as folder:
+        session.env["TMPDIR"] = folder
+        yield
 
 
 @nox.session
@@ -45,23 +54,23 @@ def tests(session: nox.Session) -> None:
     With arguments they go to one process of pytest: `-- tests/test_models.py -k order`.
     """
     install(session, "tests")
-    quick(session)
-    if session.posargs:
-        session.run("pytest", *session.posargs)
-        return
-    session.env["COVERAGE_FILE"] = str(Path(session.virtualenv.location, "coverage"))
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES)
-    session.run("coverage", "combine", "--quiet")
-    session.run("coverage", "report")
+    with quick(session):
+        if session.posargs:
+            session.run("pytest", *session.posargs)
+            return
+        session.env["COVERAGE_FILE"] = str(Path(session.virtualenv.location, "coverage"))
+        session.run("coverage", "erase")
+        session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES)
+        session.run("coverage", "combine", "--quiet")
+        session.run("coverage", "report")
 
 
 @nox.session(python=PYTHONS)
 def pythons(session: nox.Session) -> None:
     """Run on each Python what may depend on it; `protocol` marks the tests that do not."""
     install(session, "tests")
-    quick(session)
-    session.run("pytest", "-m", "not protocol", *(session.posargs or ON_ALL_CORES))
+    with quick(session):
+        session.run("pytest", "-m", "not protocol", *(session.posargs or ON_ALL_CORES))
 
 
 @nox.session
@@ -141,8 +150,8 @@ def stall(session: nox.Session) -> None:
 def kills(session: nox.Session) -> None:
     """Kill batches at random moments and compare the bills; `-- --kills 10000` is the long run."""
     install(session, "tests")
-    quick(session)
-    session.run("python", "-m", "tests.soak.kills", *session.posargs)
+    with quick(session):
+        session.run("python", "-m", "tests.soak.kills", *session.posargs)
 
 
 @nox.session
@@ -156,10 +165,10 @@ def listeners(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Run the web programs of the documentation, and check their types."""
     install(session, "tests", "examples")
-    quick(session)
-    session.run("pytest", "tests/examples", *session.posargs)
-    programs = sorted(str(path) for path in Path("docs/examples").glob("web_*.py"))
-    session.run("mypy", *programs, env={"MYPYPATH": "docs/examples"})
+    with quick(session):
+        session.run("pytest", "tests/examples", *session.posargs)
+        programs = sorted(str(path) for path in Path("docs/examples").glob("web_*.py"))
+        session.run("mypy", *programs, env={"MYPYPATH": "docs/examples"})
 
 
 @nox.session

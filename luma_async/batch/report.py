@@ -13,7 +13,7 @@ from attrs import define, field
 
 from luma_async._runtime import clock, telemetry
 from luma_async._runtime.failpoints import failpoint
-from luma_async._runtime.shield import in_thread, wait_shielded
+from luma_async._runtime.shield import in_thread, run_to_completion
 from luma_async.batch.gallery import page
 from luma_async.batch.ledger.sansio.record import Record
 from luma_async.settings import TOKENS_PER_USD
@@ -49,10 +49,11 @@ class Report:
     async def finish(self) -> None:
         """Write everything for the last time."""
         self._writing.cancel()
-        cancellation = await wait_shielded(self._writing)
+        await run_to_completion(self._write_last())
+
+    async def _write_last(self) -> None:
+        await asyncio.wait([self._writing])
         await self._write(running=False)
-        if cancellation is not None:
-            raise cancellation
 
     async def _keep(self) -> None:
         while True:

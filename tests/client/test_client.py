@@ -180,3 +180,9 @@ async def test_addresses_and_keys_come_from_the_environment(
 async def test_without_settings_it_is_the_service_itself() -> None:
     """No address given: the provider's own, in TLS. The client says so, and how it stands."""
     assert "<LumaClient https://api.aimlapi.com new>" == repr(LumaClient(KEY))
+
+
+async def test_the_policy_of_a_client_that_is_not_open_is_the_one_given() -> None:
+    """Nothing has been learned yet."""
+    slowly = PollPolicy(min_interval=7.0)
+    assert slowly == LumaClient("a-key", polling=slowly).polling

@@ -588,3 +588,12 @@ async def test_what_is_asked_can_be_read_in_the_log(caplog: pytest.LogCaptureFix
     service = Pretended(done_after(0.0))
     await wait_for_list(service.tracker, ["a", "b"], math.inf)
     assert "asked for 2 ids, 2 answered" in caplog.text
+
+
+async def test_a_wait_that_begins_when_the_client_is_closed_ends_at_once() -> None:
+    """It may have passed the check of the client just before."""
+    service = Pretended(lambda name, now: pending(name))
+    await service.tracker.close()
+    with pytest.raises(ClientStateError):
+        await wait_for_one(service.tracker, "a", math.inf)
+    assert [] == service.asked

@@ -139,13 +139,12 @@ class PollPlanner:
         if due is None or due > now:
             return None
         poll = self._choose(now)
-        if poll is not None:
-            for state in poll.states:
-                state.under_way = True
-            self._requests += 1
+        for state in poll.states:
+            state.under_way = True
+        self._requests += 1
         return poll
 
-    def _choose(self, now: float) -> Poll | None:
+    def _choose(self, now: float) -> Poll:
         while self._bisection:
             group = self._bisection.next()
             group.members = wanted = [state for state in group.members if state.wanted]
@@ -164,7 +163,7 @@ class PollPlanner:
         reason = "as they have probably waited long enough together"
         if any(one.forced or now - one.asked >= self._policy.max_interval for one in states):
             reason = "as one of them is to wait no longer"
-        return Poll(states, now, reason) if states else None
+        return Poll(states, now, reason)
 
     def unfinished(
         self,
