@@ -12,7 +12,7 @@ import nox
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
 nox.options.download_python = "never"
-nox.options.sessions = ["lint", "types", "tests", "docs"]
+nox.options.sessions = ["lint", "types", "tests", "coverage", "docs"]
 
 # pyenv offers only the versions that were chosen; those beside them serve just as well.
 PYENV = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
@@ -49,18 +49,23 @@ def quick(session: nox.Session) -> Iterator[None]:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests on the Python that runs nox, on all cores; they reach every branch.
+    """Run all tests, and the examples of the docs, on the Python that runs nox, on all cores.
 
     With arguments they go to one process of pytest: `-- tests/test_models.py -k order`.
     """
     install(session, "tests")
     with quick(session):
-        if session.posargs:
-            session.run("pytest", *session.posargs)
-            return
+        session.run("pytest", *(session.posargs or ON_ALL_CORES))
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure that the tests reach every branch; those marked `protocol` are not needed for it."""
+    install(session, "tests")
+    with quick(session):
         session.env["COVERAGE_FILE"] = str(Path(session.virtualenv.location, "coverage"))
         session.run("coverage", "erase")
-        session.run("coverage", "run", "-m", "pytest", *ON_ALL_CORES)
+        session.run("coverage", "run", "-m", "pytest", "-m", "not protocol", *ON_ALL_CORES)
         session.run("coverage", "combine", "--quiet")
         session.run("coverage", "report")
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Generator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
-from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 from luma_async import LumaClient
@@ -40,19 +39,6 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no worker is left alone with it in the end."""
     items.sort(key=lambda item: item.get_closest_marker("protocol") is None)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure no coverage where it takes several times as long; the other tests reach it all."""
-    measured = Coverage.current() if item.get_closest_marker("protocol") else None
-    if measured is None:
-        return (yield)
-    measured.stop()
-    try:
-        return (yield)
-    finally:
-        measured.start()
 
 
 @pytest.fixture
