@@ -79,7 +79,7 @@ class NextPoll:
 
     Attributes:
         delay: How much older it is then.
-        chance: How likely it is to be finished by then.
+        probability: How likely it is to be finished by then.
     """
 
     delay: float
