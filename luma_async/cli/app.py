@@ -113,10 +113,10 @@ app: App = App(
     suppress_keyboard_interrupt=False,
 )
 batch: App = App(name="batch", help=BATCH_HELP)
-for path, text in COMMANDS.items():
-    app.command(f"luma_async.cli.{path}", help=text)
-for path, text in BATCH_COMMANDS.items():
-    batch.command(f"luma_async.cli.{path}", help=text)
+for _path, _text in COMMANDS.items():
+    app.command(f"luma_async.cli.{_path}", help=_text)
+for _path, _text in BATCH_COMMANDS.items():
+    batch.command(f"luma_async.cli.{_path}", help=_text)
 app.command(batch)
 app.register_install_completion_command()
 
