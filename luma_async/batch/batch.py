@@ -76,7 +76,7 @@ class Batch:
             folder: The folder of the batch; it is created if it is missing. It has to be on a local
                 disk, as network file systems do not keep the locks that protect it.
             luma: An open client.
-            on_unknown: What to do with an order whose outcome is unknown, so that it may be paid.
+            on_unknown: What to do with an order whose outcome is unknown: it may be paid.
                 ``"hold"`` leaves it for a person (see `review`). ``"reconcile"`` searches the
                 account's list, adopts the generation that it became if there is no doubt, and
                 holds it otherwise. ``"resubmit"`` also pays again for one that the list proves

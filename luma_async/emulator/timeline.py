@@ -76,7 +76,7 @@ def seconds_left(timeline: Sequence[Moment], seconds: float) -> float | None:
 def random_timeline(settings: Settings, rng: random.Random) -> Timeline:
     """Return the timeline of an ordinary generation.
 
-    It draws three numbers whatever the settings are, which keeps two services of one seed
+    It draws three numbers for any settings, which keeps two services of one seed
     comparable.
     """
     normal, queue_share, luck = rng.gauss(0.0, 1.0), rng.random(), rng.random()

@@ -27,7 +27,7 @@ class CircuitBreaker:
     After a failure to reach the service, or a rate limit, orders are delayed for 1, 2, 4, and at
     most 60 seconds, until `outage_timeout` is over. Errors that every further order would meet (the
     key, the credits, the budget) open it at once. So do three unknown outcomes in a row, as
-    whatever swallows the answers would swallow the next ones too.
+    the next answers would probably be lost too.
 
     Attributes:
         outage_timeout: The seconds for which the service may be out of reach.

@@ -200,7 +200,7 @@ class SqliteLedger:
 
 
 def read_ledger(path: Path) -> list[Record]:
-    """Read the records of a ledger without changing it, whoever owns it.
+    """Read the records of a ledger without changing it, even while a run owns it.
 
     Raises:
         LedgerError: There is none, it is damaged, or it has an unknown version.

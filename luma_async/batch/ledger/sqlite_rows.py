@@ -101,7 +101,7 @@ def _row(record: Record) -> dict[str, object]:
 
 
 def _checksum(values: Iterable[object]) -> int:
-    """Return a CRC-32 of all columns of a row: SQLite has no checksums of its own."""
+    """Return a CRC-32 of all columns of a row: SQLite itself has none."""
     # SQLite stores booleans as integers.
     plain = [int(value) if isinstance(value, bool) else value for value in values]
     return zlib.crc32(json.dumps(plain).encode())
